@@ -1,0 +1,105 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// The settings every target of this package is compiled with.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+let package = Package(
+  name: "tidemark",
+  products: [
+    .library(name: "TidemarkCore", targets: ["TidemarkCore"]),
+    .library(name: "TidemarkClient", targets: ["TidemarkClient"]),
+    .executable(name: "tidemarkd", targets: ["tidemarkd"]),
+    .executable(name: "tidemark", targets: ["tidemark"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // C boundary
+    .systemLibrary(
+      name: "CTidemarkProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+    .systemLibrary(name: "CTidemarkSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CTidemarkZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CTidemarkWire", dependencies: ["CTidemarkProtobufC"]),
+
+    // Pure: no I/O, no clock, no NIO, no Foundation
+    .target(name: "TidemarkCore", swiftSettings: strict),
+
+    // Bytes
+    .target(
+      name: "TidemarkWire",
+      dependencies: ["TidemarkCore", "CTidemarkWire", "CTidemarkProtobufC", "CTidemarkZlib"],
+      swiftSettings: strict),
+
+    // Edges
+    .target(
+      name: "TidemarkTransport",
+      dependencies: ["TidemarkWire", nioCore, nioPosix, logging],
+      swiftSettings: strict),
+    .target(name: "TidemarkStore", dependencies: ["TidemarkCore", crypto], swiftSettings: strict),
+    .target(name: "TidemarkSQLite", dependencies: ["CTidemarkSQLite"], swiftSettings: strict),
+    .target(
+      name: "TidemarkStoreSQLite",
+      dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkSQLite"],
+      swiftSettings: strict),
+
+    // Service
+    .target(
+      name: "TidemarkServer",
+      dependencies: [
+        "TidemarkCore", "TidemarkWire", "TidemarkTransport", "TidemarkStore", nioCore, nioPosix, logging, crypto,
+      ],
+      swiftSettings: strict),
+
+    // Clients
+    .target(
+      name: "TidemarkClient",
+      dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkTransport", nioCore, nioPosix],
+      path: "Clients/Swift/Sources/TidemarkClient",
+      swiftSettings: strict),
+
+    // Programs
+    .executableTarget(
+      name: "tidemarkd",
+      dependencies: [
+        "TidemarkCore", "TidemarkStore", "TidemarkStoreSQLite", "TidemarkServer", "TidemarkTransport", arguments, logging, yaml,
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "tidemark", dependencies: ["TidemarkCore", "TidemarkClient", arguments], swiftSettings: strict),
+
+    // Benchmarks
+    .executableTarget(
+      name: "tidemark-bench",
+      dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkClient", nioCore, nioPosix],
+      path: "Benchmarks/TidemarkBench",
+      swiftSettings: strict),
+    .executableTarget(
+      name: "nio_echo", dependencies: [nioCore, nioPosix], path: "Benchmarks/limits",
+      exclude: ["cpp_grpc_echo.cc", "record.proto", "sqlite_insert.c", "sqlite_log.c"],
+      sources: ["nio_echo.swift"],
+      swiftSettings: [.swiftLanguageMode(.v5)]),
+
+    // Tests
+    .target(
+      name: "TidemarkTesting", dependencies: ["TidemarkCore", "TidemarkStore"], swiftSettings: strict),
+    .testTarget(name: "TidemarkCoreTests", dependencies: ["TidemarkCore"], swiftSettings: strict),
+  ]
+)

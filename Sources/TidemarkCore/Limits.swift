@@ -1,0 +1,33 @@
+/// Every limit of the data model, in one place.
+///
+/// Limits of the wire (frames, messages, metadata) are `WireLimits` in TidemarkWire.
+public enum Limits {
+  /// The longest space name, in bytes.
+  public static let spaceNameBytesMax = 63
+  /// The longest type name, in bytes.
+  public static let typeNameBytesMax = 63
+  /// The longest entity id, in bytes of UTF-8.
+  public static let entityIDBytesMax = 128
+  /// The longest principal name, in bytes of UTF-8.
+  public static let principalBytesMax = 128
+  /// The longest field path, in bytes.
+  public static let fieldPathBytesMax = 255
+  /// The longest segment of a field path, in bytes.
+  public static let fieldSegmentBytesMax = 63
+  /// The most fields one entity may have.
+  public static let fieldsPerEntityMax = 512
+  /// The most operations one patch may have.
+  public static let operationsPerPatchMax = 512
+  /// The most elements a list value may have.
+  public static let listElementsMax = 10_000
+  /// The largest entity, in bytes of its canonical encoding (`CanonicalFields`).
+  public static let entityBytesMax = 1 << 20
+  /// The deepest nesting of a JSON value.
+  public static let jsonDepthMax = 32
+  /// The most items one write request may have.
+  public static let itemsPerRequestMax = 1_000
+  /// The most keys one batch read may have.
+  public static let keysPerBatchGetMax = 1_000
+  /// The most revisions a space can have: engines keep them in 40 bits.
+  public static let revisionMax: UInt64 = (1 << 40) - 1
+}

@@ -1,0 +1,93 @@
+/// A change of some fields.
+public struct Patch: Hashable, Sendable {
+  /// What to do with one field.
+  public enum Operation: Hashable, Sendable {
+    /// Puts a value in place.
+    case set(Value)
+    /// Removes the field and everything below it.
+    case unset
+    /// Adds an int. An absent or null field counts as 0.
+    case incrementInt(Int64)
+    /// Adds a double. An absent or null field counts as 0.
+    case incrementDouble(bits: UInt64)
+  }
+
+  /// One operation on one field.
+  public struct Entry: Hashable, Sendable {
+    public var name: FieldPath
+    public var operation: Operation
+
+    public init(_ name: FieldPath, _ operation: Operation) {
+      self.name = name
+      self.operation = operation
+    }
+  }
+
+  /// The operations, sorted by field. No two overlap, so their order does not matter.
+  public let entries: [Entry]
+
+  /// Sorts and checks.
+  ///
+  /// - Throws: `Violation` with rule `patch_empty`, `operations_max`, `field_duplicate` or `field_overlap`.
+  public init(_ entries: [Entry]) throws(Violation) {
+    guard !entries.isEmpty else {
+      throw Violation(rule: "patch_empty", message: "The update has no operation.")
+    }
+    guard entries.count <= Limits.operationsPerPatchMax else {
+      throw Violation(
+        rule: "operations_max",
+        message: "The update has \(entries.count) operations; at most \(Limits.operationsPerPatchMax) are allowed.")
+    }
+    self.entries = entries.sorted { $0.name < $1.name }
+    for (entry, next) in zip(self.entries, self.entries.dropFirst()) {
+      if entry.name == next.name { throw Violation.duplicate(entry.name) }
+      if entry.name.isAbove(next.name) { throw Violation.overlap(entry.name, next.name) }
+    }
+  }
+
+  /// The fields with every operation applied.
+  ///
+  /// - Throws: `Violation` with rule `increment_kind`, `increment_overflow` or `fields_max`.
+  public func applied(to fields: Fields) throws(Violation) -> Fields {
+    var result = fields
+    for entry in entries {
+      switch entry.operation {
+      case .set(let value): result.set(entry.name, value)
+      case .unset: result.unset(entry.name)
+      case .incrementInt(let amount):
+        result.set(entry.name, try Patch.sum(entry.name, result[entry.name], amount))
+      case .incrementDouble(let bits):
+        result.set(entry.name, try Patch.sum(entry.name, result[entry.name], Double(bitPattern: bits)))
+      }
+    }
+    guard result.count <= Limits.fieldsPerEntityMax else { throw Violation.tooManyFields(result.count) }
+    return result
+  }
+
+  private static func sum(_ name: FieldPath, _ value: Value?, _ amount: Int64) throws(Violation) -> Value {
+    switch value {
+    case nil, .null: return .int(amount)
+    case .int(let current):
+      let (sum, overflow) = current.addingReportingOverflow(amount)
+      guard !overflow else {
+        throw Violation(field: name, rule: "increment_overflow", message: "Adding \(amount) leaves the range of a 64-bit integer.")
+      }
+      return .int(sum)
+    case .some(let other): throw kindMismatch(name, other, amountKind: "int")
+    }
+  }
+
+  private static func sum(_ name: FieldPath, _ value: Value?, _ amount: Double) throws(Violation) -> Value {
+    switch value {
+    case nil, .null: return .double(amount)
+    case .double(let bits): return .double(Double(bitPattern: bits) + amount)
+    case .some(let other): throw kindMismatch(name, other, amountKind: "double")
+    }
+  }
+
+  private static func kindMismatch(_ name: FieldPath, _ value: Value, amountKind: String) -> Violation {
+    Violation(
+      field: name, rule: "increment_kind",
+      message: "The field holds a \(value.kindName), and the increment is of kind \(amountKind).")
+  }
+}
