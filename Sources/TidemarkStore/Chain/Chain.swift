@@ -1,0 +1,89 @@
+internal import Crypto
+public import TidemarkCore
+
+/// The hash chain of a space: every entry of the log proves its own content and everything before it.
+///
+/// ```
+/// genesis        = SHA-256("tidemark.chain.1" epoch)
+/// content digest = SHA-256(salt, canonical fields)
+/// chain hash     = SHA-256(chain hash of the entry before, metadata, content digest)
+/// metadata       = revision u64 | version u64 | previous u64 | kind u8 | created at i64 | updated at i64 | operation 16 bytes
+///                  | then type, id, created by, updated by: each u32 length and its bytes        (numbers big-endian)
+/// ```
+/// Pruning the fields keeps the content digest, so the chain still verifies.
+public enum Chain {
+  /// The hash before the first change of a space.
+  public static func genesis(_ epoch: Epoch) -> Digest32 {
+    var hasher = SHA256()
+    hasher.update(data: Array("tidemark.chain.1".utf8))
+    hasher.update(data: epoch.rawValue.bytes)
+    return Digest32(hasher.finalize())
+  }
+
+  /// The digest of an entry's fields.
+  public static func contentDigest(salt: Bytes16, fields: CanonicalFields) -> Digest32 {
+    var hasher = SHA256()
+    hasher.update(data: salt.bytes)
+    fields.bytes.withUnsafeBytes { hasher.update(bufferPointer: $0) }
+    return Digest32(hasher.finalize())
+  }
+
+  /// The chain hash of a change that follows `previous`.
+  public static func hash(after previous: Digest32, _ change: Change, contentDigest: Digest32) -> Digest32 {
+    let entity = change.entity
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(320)
+    bytes.append(contentsOf: previous.bytes)
+    bytes.appendBigEndian(entity.revision.rawValue)
+    bytes.appendBigEndian(entity.version.rawValue)
+    bytes.appendBigEndian(change.previous.rawValue)
+    bytes.append(change.kind.rawValue)
+    bytes.appendBigEndian(UInt64(bitPattern: entity.created.at.rawValue))
+    bytes.appendBigEndian(UInt64(bitPattern: entity.updated.at.rawValue))
+    bytes.append(contentsOf: change.operation.rawValue.bytes)
+    for text in [entity.key.type.text, entity.key.id.text, entity.created.by.text, entity.updated.by.text] {
+      bytes.appendBigEndian(UInt32(truncatingIfNeeded: text.utf8.count))
+      bytes.append(contentsOf: text.utf8)
+    }
+    bytes.append(contentsOf: contentDigest.bytes)
+    return bytes.withUnsafeBytes { raw in
+      var hasher = SHA256()
+      hasher.update(bufferPointer: raw)
+      return Digest32(hasher.finalize())
+    }
+  }
+
+  /// The entry of a change that follows `previous`.
+  public static func seal(_ change: Change, after previous: Digest32, salt: Bytes16) -> LogEntry {
+    let digest = contentDigest(salt: salt, fields: change.entity.fields)
+    return LogEntry(
+      change: change, salt: salt, contentDigest: digest, chainHash: hash(after: previous, change, contentDigest: digest))
+  }
+}
+
+extension Digest32 {
+  /// Takes over a digest of swift-crypto.
+  init(_ digest: SHA256Digest) {
+    self = digest.withUnsafeBytes { raw in
+      func word(_ index: Int) -> UInt64 {
+        UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
+      }
+      return Digest32(words: (word(0), word(1), word(2), word(3)))
+    }
+  }
+
+  /// The SHA-256 of bytes.
+  public static func sha256(_ bytes: [UInt8]) -> Digest32 {
+    bytes.withUnsafeBytes { raw in
+      var hasher = SHA256()
+      hasher.update(bufferPointer: raw)
+      return Digest32(hasher.finalize())
+    }
+  }
+}
+
+extension [UInt8] {
+  mutating func appendBigEndian<Number: FixedWidthInteger>(_ number: Number) {
+    Swift.withUnsafeBytes(of: number.bigEndian) { append(contentsOf: $0) }
+  }
+}

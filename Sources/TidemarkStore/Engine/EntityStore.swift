@@ -1,0 +1,100 @@
+public import TidemarkCore
+
+/// The durable home of spaces, entities, changes, receipts and tokens.
+///
+/// An engine offers transaction primitives and decides nothing: what a write becomes is judged by TidemarkCore and driven by `GroupCommitWriter`.
+/// The contract, which the conformance suite checks for every engine:
+///
+/// 1. `write` is atomic and isolated. When it returns, everything its body did survives the death of the process and of the machine. When it
+///    throws, nothing its body did can be seen, except after an error whose code is `failed`: then the outcome is unknown, and the writer is
+///    not used again.
+/// 2. There is one writer at a time. A second process that opens the same data gets `StoreError` with code `locked`.
+/// 3. `read` gives its body one consistent state: some state between two commits, no older than the last commit that returned before
+///    `read` began. It never waits for the writer.
+/// 4. Entries of a space's log are appended in revision order without gaps, and never change (pruning and purging excepted).
+/// 5. Order is by bytes: of type names, of ids, of space names, the same on every engine.
+/// 6. Everything is confined to a space: nothing read under one `SpaceID` was written under another.
+/// 7. Damage is reported as `StoreError` with code `corrupt` or as `LogRow.damaged`; it never ends the process.
+public protocol EntityStore: AnyObject, Sendable {
+  /// The engine in one word for logs: `sqlite`, `memory`.
+  var engineName: String { get }
+
+  /// Opens the one writer. It belongs to the thread that uses it.
+  func openWriter() throws -> any StoreWriter
+
+  /// Opens a reader. It belongs to the thread that uses it; open as many as there are reading threads.
+  func openReader() throws -> any StoreReader
+}
+
+/// Reads consistent states. Used by one thread at a time.
+public protocol StoreReader: AnyObject {
+  /// Runs `body` on one consistent state. The snapshot is not valid afterwards.
+  func read<Result>(_ body: (any StoreSnapshot) throws -> Result) throws -> Result
+}
+
+/// Runs transactions. Used by one thread at a time.
+public protocol StoreWriter: AnyObject {
+  /// Runs `body` in one transaction, which is durable when this returns and undone when `body` throws. The transaction is not valid afterwards.
+  func write<Result>(_ body: (any StoreTransaction) throws -> Result) throws -> Result
+
+  /// Does work that can wait, such as a checkpoint. Called when the queue is empty.
+  func idle() throws
+}
+
+/// One consistent state of a store.
+public protocol StoreSnapshot: AnyObject {
+  /// All spaces, sorted by name.
+  func spaces() throws -> [SpaceRecord]
+
+  /// The space of this name; `nil` when there is none.
+  func space(named name: SpaceName) throws -> SpaceRecord?
+
+  /// The latest version of each entity, in the order of the keys; `nil` for an entity that never was. Deleted and purged ones are returned.
+  func entities(_ keys: [EntityKey], in space: SpaceID) throws -> [Entity?]
+
+  /// The entities of one type with ids above `after` (all when `nil`), sorted by id.
+  ///
+  /// Stops after `limit` entities, or after the first entity that makes the sum of the fields' bytes reach `bytesMax`. Purged ones are never listed.
+  func entities(
+    of type: TypeName, in space: SpaceID, after: EntityID?, deleted: DeletedFilter, limit: Int, bytesMax: Int
+  ) throws -> [Entity]
+
+  /// One entry of the log; `nil` when there is none or it was pruned.
+  func logEntry(at revision: Revision, in space: SpaceID) throws -> LogEntry?
+
+  /// The rows of the log after a revision, in order, at most `limit`. Damaged rows are among them.
+  func logRows(after revision: Revision, in space: SpaceID, limit: Int) throws -> [LogRow]
+
+  /// The heads after a key (all when `nil`), sorted by key, at most `limit`.
+  func heads(after key: EntityKey?, in space: SpaceID, limit: Int) throws -> [Head]
+
+  /// The receipts that this principal's writes left, in the order of the ids; `nil` where there is none.
+  func receipts(_ operations: [OperationID], of principal: PrincipalName, in space: SpaceID) throws -> [Receipt?]
+
+  /// All tokens, sorted by id.
+  func tokens() throws -> [TokenRecord]
+}
+
+/// One state under change.
+public protocol StoreTransaction: StoreSnapshot {
+  /// Adds a space. The id is one that no space ever had, the next after the highest.
+  func insertSpace(named name: SpaceName, epoch: Epoch, createdAt: Timestamp, genesis: Digest32) throws -> SpaceRecord
+
+  /// Stores the counters, hash and marks of a space.
+  func updateSpace(_ record: SpaceRecord) throws
+
+  /// Removes a space with all its entries, heads and receipts.
+  func deleteSpace(_ id: SpaceID) throws
+
+  /// Appends entries, which continue the log without a gap, and moves the heads of their entities.
+  func append(_ entries: [LogEntry], in space: SpaceID) throws
+
+  /// Keeps receipts of a principal's writes. None of them exists yet. `at` is when they were made.
+  func insertReceipts(_ receipts: [Receipt], of principal: PrincipalName, in space: SpaceID, at: Timestamp) throws
+
+  /// Adds a token. Its id is new.
+  func insertToken(_ token: TokenRecord) throws
+
+  /// Removes a token. False when there was none.
+  func deleteToken(id: String) throws -> Bool
+}
