@@ -14,6 +14,14 @@ public enum WireLimits {
   public static let metadataBytesMax = 8 * 1024
   /// The pairs in the metadata of one call.
   public static let metadataEntriesMax = 64
+  /// One key in the metadata of a call, in bytes.
+  public static let metadataKeyBytesMax = 64
+  /// The compressions in a HELLO.
+  public static let helloCompressionsMax = 16
+  /// The digest of .proto files in a HELLO, in bytes.
+  public static let schemaHashBytesMax = 64
+  /// The details of one status.
+  public static let statusDetailsMax = 64
   /// The deepest nesting of messages.
   public static let messageDepthMax = 16
   /// The most sub-messages and repeated elements in one message.
