@@ -281,7 +281,7 @@ const ProtobufCMessageDescriptor tidemark__v1__get_server_info_request__descript
   (ProtobufCMessageInit) tidemark__v1__get_server_info_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tidemark__v1__get_server_info_response__field_descriptors[6] =
+static const ProtobufCFieldDescriptor tidemark__v1__get_server_info_response__field_descriptors[8] =
 {
   {
     "version",
@@ -355,8 +355,34 @@ static const ProtobufCFieldDescriptor tidemark__v1__get_server_info_response__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "commits",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__GetServerInfoResponse, commits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "changes_committed",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__GetServerInfoResponse, changes_committed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tidemark__v1__get_server_info_response__field_indices_by_name[] = {
+  7,   /* field[7] = changes_committed */
+  6,   /* field[6] = commits */
   5,   /* field[5] = is_admin */
   4,   /* field[4] = is_development */
   3,   /* field[3] = principal */
@@ -367,7 +393,7 @@ static const unsigned tidemark__v1__get_server_info_response__field_indices_by_n
 static const ProtobufCIntRange tidemark__v1__get_server_info_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor tidemark__v1__get_server_info_response__descriptor =
 {
@@ -377,7 +403,7 @@ const ProtobufCMessageDescriptor tidemark__v1__get_server_info_response__descrip
   "Tidemark__V1__GetServerInfoResponse",
   "tidemark.v1",
   sizeof(Tidemark__V1__GetServerInfoResponse),
-  6,
+  8,
   tidemark__v1__get_server_info_response__field_descriptors,
   tidemark__v1__get_server_info_response__field_indices_by_name,
   1,  tidemark__v1__get_server_info_response__number_ranges,

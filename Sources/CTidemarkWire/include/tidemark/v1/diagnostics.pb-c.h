@@ -101,10 +101,18 @@ struct  Tidemark__V1__GetServerInfoResponse
    * Whether calls with the caller's credentials may manage spaces and tokens.
    */
   protobuf_c_boolean is_admin;
+  /*
+   * How many transactions with writes were committed since the start.
+   */
+  uint64_t commits;
+  /*
+   * How many changes these transactions held.
+   */
+  uint64_t changes_committed;
 };
 #define TIDEMARK__V1__GET_SERVER_INFO_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tidemark__v1__get_server_info_response__descriptor) \
-    , {0,NULL}, 0, 0, {0,NULL}, 0, 0 }
+    , {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, 0 }
 
 
 /* Tidemark__V1__EchoRequest methods */
