@@ -1,0 +1,197 @@
+internal import TidemarkCore
+
+/// Judges many requests in one transaction and stores what came of them.
+///
+/// The results come in the order of the requests. Requests of one space share one judge, so each sees what the ones before it did.
+struct BatchTransaction {
+  let transaction: any StoreTransaction
+  let now: Timestamp
+
+  /// The results, and how many changes were stored.
+  func run(_ requests: [WriteRequest], random: inout any RandomNumberGenerator) throws -> (results: [WriteResult], changes: Int) {
+    var results = [WriteResult](repeating: .unknownSpace, count: requests.count)
+    var changes = 0
+    for (space, indices) in group(requests) {
+      guard let record = try transaction.space(named: space) else { continue }
+      var batch = try SpaceBatch(record, indices.map { requests[$0] }, transaction, now: now, random: &random)
+      let outcomes = try batch.run(transaction, random: &random)
+      for (index, result) in zip(indices, outcomes) { results[index] = result }
+      changes += batch.changeCount
+    }
+    return (results, changes)
+  }
+
+  /// The indices of the requests of each space, in order of first appearance.
+  private func group(_ requests: [WriteRequest]) -> [(SpaceName, [Int])] {
+    var groups: [(SpaceName, [Int])] = []
+    for (index, request) in requests.enumerated() {
+      if let known = groups.firstIndex(where: { $0.0 == request.space }) {
+        groups[known].1.append(index)
+      } else {
+        groups.append((request.space, [index]))
+      }
+    }
+    return groups
+  }
+}
+
+/// The part of a batch that goes to one space.
+private struct SpaceBatch {
+  private var record: SpaceRecord
+  private let requests: [WriteRequest]
+  private let now: Timestamp
+  /// For each request, what each item needs besides itself.
+  private let prepared: [[PreparedItem]]
+  private var judge: SpaceJudge
+  private var changes: [Change] = []
+  private var receipts: [PrincipalName: [Receipt]] = [:]
+
+  private struct PreparedItem {
+    var id: EntityID
+    var content: Digest32
+  }
+
+  var changeCount: Int { changes.count }
+
+  init(
+    _ record: SpaceRecord, _ requests: [WriteRequest], _ transaction: any StoreTransaction, now: Timestamp,
+    random: inout any RandomNumberGenerator
+  ) throws {
+    self.record = record
+    self.requests = requests
+    self.now = max(now, record.changedAt)
+    var prepared: [[PreparedItem]] = []
+    prepared.reserveCapacity(requests.count)
+    for request in requests {
+      prepared.append(
+        try request.items.map { item in
+          PreparedItem(id: try item.id ?? makeID(now, &random), content: Digest32.sha256(WriteContent.encode(item)))
+        })
+    }
+    self.prepared = prepared
+    judge = try SpaceBatch.makeJudge(record, requests, prepared, transaction, now: self.now)
+  }
+
+  private static func makeJudge(
+    _ record: SpaceRecord, _ requests: [WriteRequest], _ prepared: [[PreparedItem]], _ transaction: any StoreTransaction,
+    now: Timestamp
+  ) throws -> SpaceJudge {
+    var keys: [EntityKey] = []
+    var operations: [PrincipalName: [OperationID]] = [:]
+    for (request, extras) in zip(requests, prepared) {
+      guard request.principal.can(.writer, in: record.name) else { continue }
+      for (item, extra) in zip(request.items, extras) {
+        keys.append(EntityKey(type: item.type, id: extra.id))
+        operations[request.principal.name, default: []].append(item.operation)
+      }
+    }
+    let found = try transaction.entities(keys, in: record.id)
+    var entities: [EntityKey: Entity] = [:]
+    entities.reserveCapacity(keys.count)
+    for case let entity? in found { entities[entity.key] = entity }
+    let context = SpaceJudge.Context(
+      space: record.name, epoch: record.epoch, revision: record.revision, receiptFloor: record.receiptFloor,
+      fence: record.fence, now: now)
+    var judge = SpaceJudge(context: context, entities: entities)
+    for (principal, ids) in operations {
+      judge.add(try transaction.receipts(ids, of: principal, in: record.id).compactMap { $0 }, of: principal)
+    }
+    return judge
+  }
+
+  mutating func run(_ transaction: any StoreTransaction, random: inout any RandomNumberGenerator) throws -> [WriteResult] {
+    var verdicts: [[SpaceJudge.Verdict]] = []
+    verdicts.reserveCapacity(requests.count)
+    for (request, extras) in zip(requests, prepared) { verdicts.append(judgeItems(of: request, extras)) }
+    try store(transaction, random: &random)
+    return try zip(requests, verdicts).map { request, verdicts in
+      try result(of: request, verdicts, transaction)
+    }
+  }
+
+  private mutating func judgeItems(of request: WriteRequest, _ extras: [PreparedItem]) -> [SpaceJudge.Verdict] {
+    zip(request.items, extras).map { item, extra in
+      let verdict = judge.judge(item, id: extra.id, content: extra.content, by: request.principal)
+      if case .judged(_, let change, let receipt) = verdict {
+        if let change { changes.append(change) }
+        if let receipt { receipts[request.principal.name, default: []].append(receipt) }
+      }
+      return verdict
+    }
+  }
+
+  private mutating func store(_ transaction: any StoreTransaction, random: inout any RandomNumberGenerator) throws {
+    if let last = changes.last {
+      guard last.entity.revision.rawValue <= Limits.revisionMax else {
+        throw StoreError(.full, "the space \(record.name) has used all its revisions")
+      }
+      var entries: [LogEntry] = []
+      entries.reserveCapacity(changes.count)
+      var hash = record.chainHash
+      for change in changes {
+        let entry = Chain.seal(change, after: hash, salt: Bytes16(high: random.next(), low: random.next()))
+        hash = entry.chainHash
+        entries.append(entry)
+      }
+      record.chainHash = hash
+      record.revision = last.entity.revision
+      record.changedAt = now
+      record.aliveCount = changes.reduce(record.aliveCount, SpaceBatch.aliveCount)
+      try transaction.append(entries, in: record.id)
+      try transaction.updateSpace(record)
+    }
+    for (principal, made) in receipts {
+      try transaction.insertReceipts(made, of: principal, in: record.id, at: now)
+    }
+  }
+
+  /// The number of alive entities after a change.
+  private static func aliveCount(_ count: UInt64, _ change: Change) -> UInt64 {
+    switch change.kind {
+    case .create, .restore: count &+ 1
+    case .delete: count &- 1
+    case .update, .replace, .purge: count
+    }
+  }
+
+  private func result(
+    of request: WriteRequest, _ verdicts: [SpaceJudge.Verdict], _ transaction: any StoreTransaction
+  ) throws -> WriteResult {
+    var outcomes: [Outcome] = []
+    outcomes.reserveCapacity(verdicts.count)
+    for (item, verdict) in zip(request.items, verdicts) {
+      switch verdict {
+      case .judged(let outcome, _, _): outcomes.append(outcome)
+      case .replay(let receipt): outcomes.append(try replay(receipt, of: item, transaction))
+      case .corrupt: return .corrupt
+      }
+    }
+    return .outcomes(outcomes)
+  }
+
+  /// Tells again what a receipt says, with the entity as that write left it or found it.
+  private func replay(_ receipt: Receipt, of item: WriteItem, _ transaction: any StoreTransaction) throws -> Outcome {
+    let entry = try receipt.revision.flatMap { try transaction.logEntry(at: $0, in: record.id) }
+    let entity = entry?.change.entity
+    let wasApplied = receipt.code == .applied || receipt.code == .merged
+    return Outcome(
+      code: receipt.code, type: item.type, id: entity?.key.id ?? item.id, operation: item.operation, version: receipt.version,
+      revision: receipt.revision, epoch: record.epoch, appliedAt: wasApplied ? entity?.updated.at : nil, entity: entity,
+      message: receipt.code.isSuccess ? "" : "This write was refused before.", isReplay: true)
+  }
+}
+
+/// The id of an entity whose creator named none.
+private func makeID(_ now: Timestamp, _ random: inout any RandomNumberGenerator) throws -> EntityID {
+  var source = AnyRandom(base: random)
+  let text = UUIDText.format(UUIDText.makeVersion7(now: now, using: &source))
+  random = source.base
+  guard let id = EntityID(text) else { throw StoreError(.failed, "a UUID is not an id") }
+  return id
+}
+
+/// Lets an existential generator stand where a generic one is asked for.
+struct AnyRandom: RandomNumberGenerator {
+  var base: any RandomNumberGenerator
+  mutating func next() -> UInt64 { base.next() }
+}

@@ -1,0 +1,78 @@
+internal import TidemarkCore
+
+/// What the writer's thread owns: the store's writer, the randomness, and whether storing still works.
+final class CommitLoop {
+  private let writer: any StoreWriter
+  private var random: any RandomNumberGenerator
+  private let onFatal: @Sendable (StoreError) -> Void
+  private var isFailed = false
+
+  init(writer: any StoreWriter, random: any RandomNumberGenerator, onFatal: @escaping @Sendable (StoreError) -> Void) {
+    self.writer = writer
+    self.random = random
+    self.onFatal = onFatal
+  }
+
+  /// Judges and stores requests in one transaction.
+  ///
+  /// When something stored is damaged, each request gets a transaction of its own, so that only those that meet the damage fail.
+  func commit(_ requests: [WriteRequest], now: Timestamp) -> (results: [WriteResult], changes: Int) {
+    guard !isFailed else { return (requests.map { _ in .unknown }, 0) }
+    do {
+      return try writer.write { transaction in
+        try BatchTransaction(transaction: transaction, now: now).run(requests, random: &random)
+      }
+    } catch {
+      let failure = note(error)
+      if failure == .corrupt, requests.count > 1 {
+        let single = requests.map { commit([$0], now: now) }
+        return (single.flatMap(\.results), single.reduce(0) { $0 + $1.changes })
+      }
+      return (requests.map { _ in CommitLoop.result(of: failure) }, 0)
+    }
+  }
+
+  /// Runs administrative work in a transaction of its own. `nil` when it is durable.
+  func administer(
+    _ body: (any StoreTransaction, inout any RandomNumberGenerator) throws -> Void
+  ) -> StoreError? {
+    guard !isFailed else { return StoreError(.failed, "the writer has stopped after a failed commit") }
+    do {
+      try writer.write { try body($0, &random) }
+      return nil
+    } catch let error as StoreError {
+      _ = note(error)
+      return error
+    } catch {
+      return StoreError(.failed, "\(error)")
+    }
+  }
+
+  /// Lets the store do what can wait.
+  func rest() {
+    guard !isFailed else { return }
+    do { try writer.idle() } catch { _ = note(error) }
+  }
+
+  /// Stops everything after an error that leaves the outcome unknown.
+  private func note(_ error: any Error) -> StoreError.Code {
+    let failure = error as? StoreError ?? StoreError(.failed, "\(error)")
+    switch failure.code {
+    case .full, .corrupt: return failure.code
+    case .locked, .unknownFormat, .failed:
+      if !isFailed {
+        isFailed = true
+        onFatal(failure)
+      }
+      return .failed
+    }
+  }
+
+  private static func result(of failure: StoreError.Code) -> WriteResult {
+    switch failure {
+    case .full: .full
+    case .corrupt: .corrupt
+    case .locked, .unknownFormat, .failed: .unknown
+    }
+  }
+}

@@ -1,0 +1,59 @@
+public import TidemarkCore
+
+/// A list of writes to one space by one principal. Everything that writes comes as one of these.
+public struct WriteRequest: Sendable {
+  public var space: SpaceName
+  public var principal: Principal
+  /// At most `Limits.itemsPerRequestMax`.
+  public var items: [WriteItem]
+  /// Nothing is judged after this point of `StoreClock.uptimeNanoseconds`; `nil` for no deadline.
+  public var deadlineNanoseconds: UInt64?
+  /// Who gets the answer, and under which number.
+  public var sink: any WriteSink
+  public var ticket: UInt64
+
+  public init(
+    space: SpaceName, principal: Principal, items: [WriteItem], deadlineNanoseconds: UInt64?, sink: any WriteSink,
+    ticket: UInt64
+  ) {
+    self.space = space
+    self.principal = principal
+    self.items = items
+    self.deadlineNanoseconds = deadlineNanoseconds
+    self.sink = sink
+    self.ticket = ticket
+  }
+}
+
+/// Takes the answers of commits.
+public protocol WriteSink: AnyObject, Sendable {
+  /// Takes all answers of one commit that are for this sink. Called on the writer's thread, after the commit is durable.
+  func deliver(_ answers: [WriteAnswer])
+}
+
+/// The answer to one request.
+public struct WriteAnswer: Sendable {
+  public var ticket: UInt64
+  public var result: WriteResult
+
+  public init(ticket: UInt64, result: WriteResult) {
+    self.ticket = ticket
+    self.result = result
+  }
+}
+
+/// What became of a request.
+public enum WriteResult: Sendable {
+  /// One outcome an item, in order. All of them are durable.
+  case outcomes([Outcome])
+  /// There is no space of that name. Nothing was done.
+  case unknownSpace
+  /// The deadline had passed before the request was judged. Nothing was done.
+  case expired
+  /// There is no room left on disk. Nothing was done.
+  case full
+  /// What is stored about one of the entities is damaged. Nothing was done.
+  case corrupt
+  /// Storing failed, and whether it happened is unknown until the writes are asked for again with the same operation ids.
+  case unknown
+}
