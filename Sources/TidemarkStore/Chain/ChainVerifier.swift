@@ -1,0 +1,148 @@
+public import TidemarkCore
+
+/// Walks a space's log and heads and finds what does not verify: changed, missing or unreadable entries.
+///
+/// The walk goes in steps, each on a snapshot of its own, so that it runs beside writes for as long as it needs. What is committed during the walk
+/// is walked too.
+public struct ChainVerifier: Sendable {
+  /// What was found at one place.
+  public struct Fault: Hashable, Sendable {
+    public enum Kind: String, Sendable {
+      /// The fields are not those that were committed.
+      case contentDigest = "content_digest"
+      /// The metadata, or what came before, is not what was committed.
+      case chainHash = "chain_hash"
+      /// A revision is not there.
+      case missingChange = "missing_change"
+      /// The version does not follow the one before it.
+      case versionGap = "version_gap"
+      /// The head of an entity is not its latest change.
+      case head = "head"
+      /// A row does not decode.
+      case unreadable = "unreadable"
+    }
+
+    public var revision: Revision
+    public var key: EntityKey?
+    public var kind: Kind
+  }
+
+  /// The most faults that are kept.
+  public static let faultsMax = 100
+
+  public let name: SpaceName
+  /// The faults found so far, at most `faultsMax`.
+  public private(set) var faults: [Fault] = []
+  /// The changes checked so far.
+  public private(set) var changesChecked: UInt64 = 0
+  /// The changes there are to check, as of the last step.
+  public private(set) var changesTotal: UInt64 = 0
+  private var phase = Phase.log
+  private var position = Revision.zero
+  /// The chain hash of the entry at `position`; `nil` when that entry is missing or unreadable.
+  private var hash: Digest32?
+  private var hasBegun = false
+  private var lastHead: EntityKey?
+  private var epoch: Epoch?
+
+  private enum Phase { case log, heads, done }
+
+  public init(space name: SpaceName) { self.name = name }
+
+  /// True when everything was walked.
+  public var isDone: Bool { phase == .done }
+
+  /// Walks up to `limit` more entries or heads.
+  ///
+  /// - Returns: false when the space is not there (any more).
+  /// - Throws: what the store throws when it cannot be read. Damage of single rows is a fault, not an error.
+  public mutating func step(_ snapshot: any StoreSnapshot, limit: Int) throws -> Bool {
+    guard let record = try snapshot.space(named: name), epoch == nil || epoch == record.epoch else { return false }
+    epoch = record.epoch
+    if !hasBegun {
+      hash = Chain.genesis(record.epoch)
+      hasBegun = true
+    }
+    changesTotal = record.revision.rawValue
+    switch phase {
+    case .log: try walkLog(snapshot, record, limit)
+    case .heads: try walkHeads(snapshot, record, limit)
+    case .done: break
+    }
+    return true
+  }
+
+  private mutating func walkLog(_ snapshot: any StoreSnapshot, _ record: SpaceRecord, _ limit: Int) throws {
+    let rows = try snapshot.logRows(after: position, in: record.id, limit: limit)
+    for row in rows {
+      noteMissing(until: row.revision)
+      switch row {
+      case .damaged(let revision):
+        note(Fault(revision: revision, key: nil, kind: .unreadable))
+        hash = nil
+      case .intact(let entry): try check(entry, snapshot, record.id)
+      }
+      position = row.revision
+      changesChecked &+= 1
+    }
+    guard rows.count < limit else { return }
+    noteMissing(until: record.revision.next)
+    if let hash, hash != record.chainHash, position == record.revision {
+      note(Fault(revision: record.revision, key: nil, kind: .chainHash))
+    }
+    phase = .heads
+  }
+
+  private mutating func noteMissing(until revision: Revision) {
+    let expected = position.next
+    guard revision > expected else { return }
+    note(Fault(revision: expected, key: nil, kind: .missingChange))
+    hash = nil
+    position = Revision(rawValue: revision.rawValue &- 1)
+  }
+
+  private mutating func check(_ entry: LogEntry, _ snapshot: any StoreSnapshot, _ space: SpaceID) throws {
+    let entity = entry.change.entity
+    if Chain.contentDigest(salt: entry.salt, fields: entity.fields) != entry.contentDigest {
+      note(Fault(revision: entity.revision, key: entity.key, kind: .contentDigest))
+    }
+    if let hash, Chain.hash(after: hash, entry.change, contentDigest: entry.contentDigest) != entry.chainHash {
+      note(Fault(revision: entity.revision, key: entity.key, kind: .chainHash))
+    }
+    hash = entry.chainHash
+    if try !continuesVersions(entry.change, snapshot, space) {
+      note(Fault(revision: entity.revision, key: entity.key, kind: .versionGap))
+    }
+  }
+
+  private func continuesVersions(_ change: Change, _ snapshot: any StoreSnapshot, _ space: SpaceID) throws -> Bool {
+    guard change.previous != .zero else { return change.entity.version == .first }
+    guard change.previous < change.entity.revision else { return false }
+    // A previous entry that is missing or damaged is a fault of its own.
+    guard let before = try snapshot.logRows(after: Revision(rawValue: change.previous.rawValue &- 1), in: space, limit: 1).first,
+      case .intact(let entry) = before, entry.change.entity.revision == change.previous
+    else { return true }
+    return entry.change.entity.key == change.entity.key && entry.change.entity.version.next == change.entity.version
+  }
+
+  private mutating func walkHeads(_ snapshot: any StoreSnapshot, _ record: SpaceRecord, _ limit: Int) throws {
+    let heads = try snapshot.heads(after: lastHead, in: record.id, limit: limit)
+    for head in heads {
+      lastHead = head.key
+      let row = head.revision == .zero
+        ? nil : try snapshot.logRows(after: Revision(rawValue: head.revision.rawValue &- 1), in: record.id, limit: 1).first
+      if case .damaged = row { continue }
+      guard case .intact(let entry) = row, entry.change.entity.revision == head.revision, entry.change.entity.key == head.key,
+        entry.change.entity.version == head.version, entry.change.entity.life == head.life
+      else {
+        note(Fault(revision: head.revision, key: head.key, kind: .head))
+        continue
+      }
+    }
+    if heads.count < limit { phase = .done }
+  }
+
+  private mutating func note(_ fault: Fault) {
+    if faults.count < ChainVerifier.faultsMax { faults.append(fault) }
+  }
+}
