@@ -8,7 +8,7 @@ struct BatchTransaction {
   let now: Timestamp
 
   /// The results, and how many changes were stored.
-  func run(_ requests: [WriteRequest], random: inout any RandomNumberGenerator) throws -> (results: [WriteResult], changes: Int) {
+  func run(_ requests: [WriteSubmission], random: inout any RandomNumberGenerator) throws -> (results: [WriteResult], changes: Int) {
     var results = [WriteResult](repeating: .unknownSpace, count: requests.count)
     var changes = 0
     for (space, indices) in group(requests) {
@@ -22,7 +22,7 @@ struct BatchTransaction {
   }
 
   /// The indices of the requests of each space, in order of first appearance.
-  private func group(_ requests: [WriteRequest]) -> [(SpaceName, [Int])] {
+  private func group(_ requests: [WriteSubmission]) -> [(SpaceName, [Int])] {
     var groups: [(SpaceName, [Int])] = []
     for (index, request) in requests.enumerated() {
       if let known = groups.firstIndex(where: { $0.0 == request.space }) {
@@ -38,7 +38,7 @@ struct BatchTransaction {
 /// The part of a batch that goes to one space.
 private struct SpaceBatch {
   private var record: SpaceRecord
-  private let requests: [WriteRequest]
+  private let requests: [WriteSubmission]
   private let now: Timestamp
   /// For each request, what each item needs besides itself.
   private let prepared: [[PreparedItem]]
@@ -54,7 +54,7 @@ private struct SpaceBatch {
   var changeCount: Int { changes.count }
 
   init(
-    _ record: SpaceRecord, _ requests: [WriteRequest], _ transaction: any StoreTransaction, now: Timestamp,
+    _ record: SpaceRecord, _ requests: [WriteSubmission], _ transaction: any StoreTransaction, now: Timestamp,
     random: inout any RandomNumberGenerator
   ) throws {
     self.record = record
@@ -73,7 +73,7 @@ private struct SpaceBatch {
   }
 
   private static func makeJudge(
-    _ record: SpaceRecord, _ requests: [WriteRequest], _ prepared: [[PreparedItem]], _ transaction: any StoreTransaction,
+    _ record: SpaceRecord, _ requests: [WriteSubmission], _ prepared: [[PreparedItem]], _ transaction: any StoreTransaction,
     now: Timestamp
   ) throws -> SpaceJudge {
     var keys: [EntityKey] = []
@@ -109,7 +109,7 @@ private struct SpaceBatch {
     }
   }
 
-  private mutating func judgeItems(of request: WriteRequest, _ extras: [PreparedItem]) -> [SpaceJudge.Verdict] {
+  private mutating func judgeItems(of request: WriteSubmission, _ extras: [PreparedItem]) -> [SpaceJudge.Verdict] {
     zip(request.items, extras).map { item, extra in
       let verdict = judge.judge(item, id: extra.id, content: extra.content, by: request.principal)
       if case .judged(_, let change, let receipt) = verdict {
@@ -155,7 +155,7 @@ private struct SpaceBatch {
   }
 
   private func result(
-    of request: WriteRequest, _ verdicts: [SpaceJudge.Verdict], _ transaction: any StoreTransaction
+    of request: WriteSubmission, _ verdicts: [SpaceJudge.Verdict], _ transaction: any StoreTransaction
   ) throws -> WriteResult {
     var outcomes: [Outcome] = []
     outcomes.reserveCapacity(verdicts.count)

@@ -25,7 +25,7 @@ public final class GroupCommitWriter: Sendable {
   }
 
   private enum Job: Sendable {
-    case write(WriteRequest)
+    case write(WriteSubmission)
     case administer(
       @Sendable (any StoreTransaction, inout any RandomNumberGenerator) throws -> Void,
       completion: @Sendable (StoreError?) -> Void)
@@ -57,7 +57,7 @@ public final class GroupCommitWriter: Sendable {
   }
 
   /// Queues a request. False when the queue is full or the writer is closed: nothing was done, and the sink hears nothing.
-  public func submit(_ request: WriteRequest) -> Bool { queue.append(.write(request)) }
+  public func submit(_ request: WriteSubmission) -> Bool { queue.append(.write(request)) }
 
   /// Queues work on spaces or tokens that runs in a transaction of its own. False when the queue is full or the writer is closed.
   ///
@@ -89,7 +89,7 @@ public final class GroupCommitWriter: Sendable {
 
   private func run(_ loop: CommitLoop) {
     while let jobs = queue.takeAll(beforeWaiting: { loop.rest() }) {
-      var requests: [WriteRequest] = []
+      var requests: [WriteSubmission] = []
       var items = 0
       for job in jobs {
         switch job {
@@ -112,7 +112,7 @@ public final class GroupCommitWriter: Sendable {
   }
 
   /// Commits the requests whose deadline has not passed, answers all, and empties the list.
-  private func commit(_ requests: inout [WriteRequest], _ loop: CommitLoop) {
+  private func commit(_ requests: inout [WriteSubmission], _ loop: CommitLoop) {
     guard !requests.isEmpty else { return }
     let uptime = clock.uptimeNanoseconds()
     let live = requests.filter { $0.deadlineNanoseconds.map { uptime < $0 } ?? true }
@@ -139,7 +139,7 @@ public final class GroupCommitWriter: Sendable {
 private struct Answers {
   private var bySink: [(sink: any WriteSink, answers: [WriteAnswer])] = []
 
-  mutating func add(_ result: WriteResult, to request: WriteRequest) {
+  mutating func add(_ result: WriteResult, to request: WriteSubmission) {
     let answer = WriteAnswer(ticket: request.ticket, result: result)
     if let index = bySink.firstIndex(where: { $0.sink === request.sink }) {
       bySink[index].answers.append(answer)

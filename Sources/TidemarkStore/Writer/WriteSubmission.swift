@@ -1,7 +1,7 @@
 public import TidemarkCore
 
 /// A list of writes to one space by one principal. Everything that writes comes as one of these.
-public struct WriteRequest: Sendable {
+public struct WriteSubmission: Sendable {
   public var space: SpaceName
   public var principal: Principal
   /// At most `Limits.itemsPerRequestMax`.
