@@ -26,8 +26,14 @@ public enum WireLimits {
   public static let messageDepthMax = 16
   /// The most sub-messages and repeated elements in one message.
   public static let messageElementsMax = 100_000
+  /// The most sub-messages and repeated elements in one answer that a client asked for: every field of many small entities counts.
+  public static let answerElementsMax = 1_000_000
   /// The memory that decoding one message may take, in bytes.
   public static let decodedBytesMax = 32 * 1024 * 1024
+  /// The memory that a client lets the decoding of one answer take, in bytes.
+  public static let answerDecodedBytesMax = 256 * 1024 * 1024
+  /// The grants of one token.
+  public static let grantsPerTokenMax = 1_000
   /// The debug text of a GOAWAY, in bytes.
   public static let goAwayDebugBytesMax = 256
   /// The software name in a HELLO, in bytes.

@@ -161,7 +161,8 @@ extension GoAway {
 extension RPCStatus {
   /// Encodes to `google.rpc.Status`.
   public func encode() -> [UInt8] {
-    var writer = WireWriter(capacity: message.utf8.count + details.reduce(16) { $0 + $1.value.count + $1.typeURL.utf8.count + 12 })
+    let detailBytes = details.reduce(0) { $0 + $1.value.count + $1.typeURL.utf8.count + 12 }
+    var writer = WireWriter(capacity: message.utf8.count + detailBytes + 16)
     writer.write(1, UInt64(code.rawValue))
     writer.write(2, message)
     for detail in details {

@@ -1,0 +1,142 @@
+import CTidemarkWire
+public import TidemarkCore
+
+extension MessageKind<Tidemark__V1__EchoRequest> { static let echo = MessageKind(tidemark__v1__echo_request__init) }
+extension MessageKind<Tidemark__V1__GetServerInfoRequest> {
+  static let serverInfoRequest = MessageKind(tidemark__v1__get_server_info_request__init)
+}
+extension MessageKind<Tidemark__V1__GetServerInfoResponse> {
+  static let serverInfoResponse = MessageKind(tidemark__v1__get_server_info_response__init)
+}
+
+/// Carries an entity to send back, and the answer: request and response are the same on the wire.
+///
+/// The fields are checked as those of a write are. The metadata is carried as it comes, and may be incomplete.
+public struct Echo: Hashable, Sendable {
+  public var type = ""
+  public var id = ""
+  public var version: UInt64 = 0
+  public var revision: UInt64 = 0
+  /// The number of an `EntityLife`, or any other.
+  public var state: UInt32 = 0
+  public var createdAtMicroseconds: Int64 = 0
+  public var createdBy = ""
+  public var updatedAtMicroseconds: Int64 = 0
+  public var updatedBy = ""
+  public var deletedAtMicroseconds: Int64 = 0
+  public var deletedBy = ""
+  public var fields = Fields()
+
+  public init() {}
+}
+
+extension Echo: EncodableMessage, DecodableMessage {
+  public func makeMessage(in arena: MessageArena) throws(WireError) -> MessagePointer {
+    let message = try arena.make(.echo)
+    let entity = try arena.make(.entity)
+    entity.pointee.type = try arena.copy(type)
+    entity.pointee.id = try arena.copy(id)
+    entity.pointee.version = version
+    entity.pointee.revision = revision
+    entity.pointee.state = Tidemark__V1__EntityState(rawValue: state)
+    entity.pointee.created_at_us = createdAtMicroseconds
+    entity.pointee.created_by = try arena.copy(createdBy)
+    entity.pointee.updated_at_us = updatedAtMicroseconds
+    entity.pointee.updated_by = try arena.copy(updatedBy)
+    entity.pointee.deleted_at_us = deletedAtMicroseconds
+    entity.pointee.deleted_by = try arena.copy(deletedBy)
+    try arena.attach(CanonicalFields(fields), as: CanonicalFields.fieldNumber, to: entity)
+    message.pointee.entity = entity
+    return MessagePointer(message)
+  }
+
+  public static func decode(_ bytes: UnsafeRawBufferPointer, using arena: MessageArena) throws(WireError) -> Echo {
+    try arena.decode(bytes, as: .echo) { (message) throws(WireError) in
+      try Part.required(message.entity, "entity") { (entity) throws(WireError) in
+        var echo = Echo()
+        echo.type = try entity.type.text()
+        echo.id = try entity.id.text()
+        echo.version = entity.version
+        echo.revision = entity.revision
+        echo.state = entity.state.rawValue
+        echo.createdAtMicroseconds = entity.created_at_us
+        echo.createdBy = try entity.created_by.text()
+        echo.updatedAtMicroseconds = entity.updated_at_us
+        echo.updatedBy = try entity.updated_by.text()
+        echo.deletedAtMicroseconds = entity.deleted_at_us
+        echo.deletedBy = try entity.deleted_by.text()
+        echo.fields = try Fields(entity.n_fields, entity.fields)
+        return echo
+      }
+    }
+  }
+}
+
+/// Asks what is running.
+public struct GetServerInfoRequest: Hashable, Sendable {
+  public init() {}
+}
+
+extension GetServerInfoRequest: EncodableMessage, DecodableMessage {
+  public func makeMessage(in arena: MessageArena) throws(WireError) -> MessagePointer {
+    MessagePointer(try arena.make(.serverInfoRequest))
+  }
+
+  public static func decode(
+    _ bytes: UnsafeRawBufferPointer, using arena: MessageArena
+  ) throws(WireError) -> GetServerInfoRequest {
+    try arena.decode(bytes, as: .serverInfoRequest) { (_) throws(WireError) in GetServerInfoRequest() }
+  }
+}
+
+/// Describes the server and the caller.
+public struct GetServerInfoResponse: Hashable, Sendable {
+  /// The software's version.
+  public var version: String
+  /// The server's clock.
+  public var serverTime: Timestamp
+  /// For how long it has been running, in microseconds.
+  public var uptimeMicroseconds: UInt64
+  /// The principal as which the server sees the caller.
+  public var principal: PrincipalName
+  /// Whether the server takes calls without a token.
+  public var isDevelopment: Bool
+  /// Whether the caller may manage spaces and tokens.
+  public var isAdmin: Bool
+
+  public init(
+    version: String, serverTime: Timestamp, uptimeMicroseconds: UInt64, principal: PrincipalName, isDevelopment: Bool,
+    isAdmin: Bool
+  ) {
+    self.version = version
+    self.serverTime = serverTime
+    self.uptimeMicroseconds = uptimeMicroseconds
+    self.principal = principal
+    self.isDevelopment = isDevelopment
+    self.isAdmin = isAdmin
+  }
+}
+
+extension GetServerInfoResponse: EncodableMessage, DecodableMessage {
+  public func makeMessage(in arena: MessageArena) throws(WireError) -> MessagePointer {
+    let message = try arena.make(.serverInfoResponse)
+    message.pointee.version = try arena.copy(version)
+    message.pointee.server_time_us = serverTime.rawValue
+    message.pointee.uptime_us = uptimeMicroseconds
+    message.pointee.principal = try arena.copy(principal.text)
+    message.pointee.is_development = isDevelopment ? 1 : 0
+    message.pointee.is_admin = isAdmin ? 1 : 0
+    return MessagePointer(message)
+  }
+
+  public static func decode(
+    _ bytes: UnsafeRawBufferPointer, using arena: MessageArena
+  ) throws(WireError) -> GetServerInfoResponse {
+    try arena.decode(bytes, as: .serverInfoResponse) { (message) throws(WireError) in
+      GetServerInfoResponse(
+        version: try message.version.text(), serverTime: try Part.timestamp(message.server_time_us, "server_time_us"),
+        uptimeMicroseconds: message.uptime_us, principal: try Part.principal(message.principal, "principal"),
+        isDevelopment: message.is_development != 0, isAdmin: message.is_admin != 0)
+    }
+  }
+}
