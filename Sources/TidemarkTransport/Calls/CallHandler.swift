@@ -1,5 +1,4 @@
 public import NIOCore
-public import TidemarkWire
 
 /// The dispatcher, seen from a connection: takes calls, and hears what becomes of those that are pending.
 ///

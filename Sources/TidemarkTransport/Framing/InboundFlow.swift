@@ -50,7 +50,9 @@ struct InboundFlow {
   /// Takes DATA of an open stream.
   mutating func receive(_ header: FrameHeader, _ payload: ByteBuffer, into out: inout ByteBuffer) -> Arrival {
     let bytes = payload.readableBytes
-    var stream = streams[header.stream] ?? Stream(credit: ReceiveCredit(streamCreditInitial))
+    // Taken out while it changes: a second reference would copy the whole unfinished message at every part.
+    var stream = streams.removeValue(forKey: header.stream) ?? Stream(credit: ReceiveCredit(streamCreditInitial))
+    defer { streams[header.stream] = stream }
     guard connection.consume(bytes), stream.credit.consume(bytes) else { return .overCredit }
     let isFirst = stream.partial == nil
     guard isFirst || !header.flags.contains(.compressed) else { return .badFlags }
@@ -58,7 +60,6 @@ struct InboundFlow {
     guard (stream.partial?.readableBytes ?? 0) + bytes <= messageBytesMax else { return .tooLarge }
     if isFirst { stream.isCompressed = header.flags.contains(.compressed) }
     stream.held += bytes
-    defer { streams[header.stream] = stream }
     guard !header.flags.contains(.more) else {
       assembledBytes += bytes
       if stream.partial == nil { stream.partial = payload } else { stream.partial?.writeImmutableBuffer(payload) }
@@ -72,10 +73,10 @@ struct InboundFlow {
     }
     var message = payload
     if var partial = stream.partial {
+      stream.partial = nil
       assembledBytes -= partial.readableBytes
       partial.writeImmutableBuffer(payload)
       message = partial
-      stream.partial = nil
     }
     let owed = stream.held
     stream.held = 0

@@ -66,6 +66,9 @@ struct OutboundFlow {
 
   func contains(_ stream: UInt32) -> Bool { streams[stream] != nil }
 
+  /// True when the end of the stream is queued: its sender is done with it.
+  func isFinishing(_ stream: UInt32) -> Bool { streams[stream]?.last != nil }
+
   mutating func open(_ stream: UInt32) {
     guard streams[stream] == nil else { return }
     streams[stream] = Stream(credit: SendCredit(streamCreditInitial))

@@ -1,0 +1,283 @@
+import Logging
+import NIOCore
+import TidemarkWire
+
+/// Serves one connection of the Tidemark framing: the bytes of a read go through the state machine to the dispatcher and
+/// back, and leave with one write.
+///
+/// Everything runs on the channel's event loop; a unary call that is answered at once costs no task, future or promise.
+final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundIn = Never
+  typealias OutboundOut = ByteBuffer
+
+  let eventLoop: any EventLoop
+  let connectionID: UInt64
+  let peer: String
+  private let handler: any CallHandler
+  private let onClose: @Sendable () -> Void
+  private let limits: ServerLimits
+  private var machine: ServerStateMachine
+  private var input = ByteBuffer()
+  private var out = ByteBuffer()
+  private var context: ChannelHandlerContext?
+  private var isRunning = false
+  private var isOpen = false
+  /// The read that was held back while too much waits.
+  private var heldRead = false
+  private var isClosing = false
+  /// Everything is written, and the sending side is shut down.
+  private var isOutputDone = false
+  private var isInputClosed = false
+  private var wakeAt = NIODeadline.distantFuture
+  private var wake: Scheduled<Void>?
+  /// The bytes given to the channel, and the clock of the stall watch.
+  private var bytesWritten = 0
+  private var progress = (bytes: 0, at: NIODeadline.now())
+
+  init(
+    handler: any CallHandler, limits: ServerLimits, hello: Hello, eventLoop: any EventLoop, peer: String, connectionID: UInt64,
+    onClose: @escaping @Sendable () -> Void
+  ) {
+    self.handler = handler
+    self.limits = limits
+    self.eventLoop = eventLoop
+    self.peer = peer
+    self.connectionID = connectionID
+    self.onClose = onClose
+    machine = ServerStateMachine(limits: limits, hello: hello, now: .now())
+  }
+
+  // MARK: Channel
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    if context.channel.isActive { schedule(machine.nextWake(now: .now())) }
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    schedule(machine.nextWake(now: .now()))
+    context.fireChannelActive()
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) {
+    wake?.cancel()
+    wake = nil
+    self.context = nil
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    var incoming = unwrapInboundIn(data)
+    if isClosing { return }
+    if input.readableBytes == 0 { input = incoming } else { input.writeBuffer(&incoming) }
+    run(now: .now(), didRead: true)
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) {
+    machine.writePong(into: &out)
+    flush()
+    context.fireChannelReadComplete()
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    updateWritability(context)
+    if machine.outbound.isWritable {
+      machine.writePong(into: &out)
+      run(now: .now(), didRead: false)
+      flush()
+    }
+    context.fireChannelWritabilityChanged()
+  }
+
+  func read(context: ChannelHandlerContext) {
+    if isHeld { heldRead = true } else { context.read() }
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case ChannelEvent.inputClosed = event {
+      machine.inputClosed(into: &out)
+      run(now: .now(), didRead: false)
+      flush()
+      isInputClosed = true
+      if isOutputDone { context.close(promise: nil) }
+    }
+    context.fireUserInboundEventTriggered(event)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    wake?.cancel()
+    wake = nil
+    isClosing = true
+    machine.connectionLost()
+    run(now: .now(), didRead: false)
+    self.context = nil
+    if isOpen { handler.connectionClosed(self) }
+    isOpen = false
+    onClose()
+    context.fireChannelInactive()
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    context.close(promise: nil)
+  }
+
+  // MARK: CallConnection
+
+  func complete(_ call: CallID, with reply: CallReply) {
+    machine.complete(call, reply, into: &out, now: .now())
+  }
+
+  func send(_ message: ByteBuffer, on call: CallID) -> Bool {
+    machine.send(message, on: call, into: &out)
+  }
+
+  func returnCredit(_ bytes: Int, to call: CallID) {
+    machine.returnCredit(bytes, to: call, into: &out)
+  }
+
+  func flush() {
+    guard !isRunning else { return }
+    if !machine.events.isEmpty || machine.outbound.hasWaiting || input.readableBytes > 0 { run(now: .now(), didRead: false) }
+    writeOut()
+    releaseRead()
+    if machine.callWakeAt < wakeAt { schedule(machine.callWakeAt) }
+  }
+
+  /// Begins a drain.
+  func drain() {
+    machine.beginDrain(now: .now(), into: &out)
+    run(now: .now(), didRead: false)
+    flush()
+    schedule(machine.nextWake(now: .now()))
+  }
+
+  // MARK: The loop
+
+  /// While true, nothing is read or parsed: a slow reader, or too much in flight.
+  private var isHeld: Bool { machine.isCongested || !machine.outbound.isWritable }
+
+  private func run(now: NIODeadline, didRead: Bool) {
+    guard !isRunning else { return }
+    isRunning = true
+    repeat {
+      while !isHeld || !machine.events.isEmpty || machine.phase == .closed {
+        guard let event = machine.next(&input, into: &out, now: now) else { break }
+        perform(event, now: now)
+        if out.readableBytes >= OutboundFlow.outputBytesMax { writeOut() }
+      }
+      if machine.outbound.hasWaiting {
+        machine.pumpStreams(into: &out)
+        while out.readableBytes >= OutboundFlow.outputBytesMax, machine.outbound.isWritable, context?.channel.isActive == true {
+          writeOut()
+          machine.pumpStreams(into: &out)
+        }
+      }
+    } while !machine.events.isEmpty
+    isRunning = false
+    if didRead {
+      machine.didRead(leftover: isHeld ? 0 : input.readableBytes, now: now)
+      if input.readableBytes == 0 { input = ByteBuffer() } else { input.discardReadBytes() }
+    }
+  }
+
+  private func perform(_ event: ServerStateMachine.Event, now: NIODeadline) {
+    switch event {
+    case .call(let call):
+      let incoming = IncomingCall(
+        id: call.id, method: call.method, path: call.path, meta: call.meta, deadline: call.deadline, message: call.message,
+        isHalfClosed: call.isHalfClosed, connection: self)
+      switch handler.receive(incoming) {
+      case .reply(let reply): machine.answer(call.id, reply, into: &out, now: now)
+      case .pending: machine.park(call.id)
+      }
+    case .message(let call, let message, let isLast, let owed):
+      handler.received(message, isLast: isLast, owed: owed, on: call, connection: self)
+    case .cancelled(let call, let reason):
+      handler.cancelled(call, reason: reason, connection: self)
+      machine.cancelHandled(call, reason, into: &out)
+    case .creditAvailable(let call):
+      handler.creditAvailable(call, connection: self)
+    case .opened:
+      isOpen = true
+      handler.connectionOpened(self)
+    case .close(let afterWriting):
+      close(afterWriting: afterWriting)
+    }
+  }
+
+  private func writeOut() {
+    guard out.readableBytes > 0, let context, context.channel.isActive else { return }
+    bytesWritten &+= out.readableBytes
+    context.writeAndFlush(wrapOutboundOut(out), promise: nil)
+    // A buffer that the socket took whole is free again and is used for the next turn; a big one is not worth keeping.
+    if out.capacity > 32 * 1024 { out = ByteBuffer() } else { out.clear() }
+    if !context.channel.isWritable { updateWritability(context) }
+  }
+
+  private func updateWritability(_ context: ChannelHandlerContext) {
+    machine.outbound.isWritable = context.channel.isWritable
+    machine.backlogBytes = context.channel.isWritable ? 0 : bufferedBytes(context)
+  }
+
+  private func bufferedBytes(_ context: ChannelHandlerContext) -> Int {
+    (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+  }
+
+  private func releaseRead() {
+    guard heldRead, !isHeld, let context else { return }
+    heldRead = false
+    context.read()
+  }
+
+  // MARK: Time and the end
+
+  private func schedule(_ time: NIODeadline) {
+    guard time < wakeAt, time != .distantFuture, !isClosing else { return }
+    wake?.cancel()
+    wakeAt = time
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    wake = eventLoop.scheduleTask(deadline: time) { bound.value.wakeUp() }
+  }
+
+  private func wakeUp() {
+    wakeAt = .distantFuture
+    guard let context else { return }
+    let now = NIODeadline.now()
+    let next = machine.tick(now: now, into: &out)
+    run(now: now, didRead: false)
+    flush()
+    let buffered = bufferedBytes(context)
+    if buffered == 0 || bytesWritten - buffered > progress.bytes {
+      progress = (bytesWritten - buffered, now)
+    } else if now >= progress.at + limits.writeStallTimeout {
+      context.close(promise: nil)
+      return
+    }
+    schedule(buffered == 0 ? next : min(next, progress.at + limits.writeStallTimeout))
+  }
+
+  private func close(afterWriting: Bool) {
+    guard !isClosing, let context else { return }
+    isClosing = true
+    heldRead = false
+    input = ByteBuffer()
+    wake?.cancel()
+    wake = nil
+    guard afterWriting, context.channel.isActive else { return context.close(promise: nil) }
+    // Shut down the sending side once everything is written, then wait for the peer: closing at once could drop the last frames.
+    let channel = context.channel
+    let linger = limits.lingerTimeout
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    let giveUp = eventLoop.scheduleTask(in: limits.writeStallTimeout) { channel.close(promise: nil) }
+    let bytes = out
+    out = ByteBuffer()
+    context.writeAndFlush(wrapOutboundOut(bytes)).whenComplete { _ in
+      giveUp.cancel()
+      bound.value.isOutputDone = true
+      guard !bound.value.isInputClosed else { return channel.close(promise: nil) }
+      channel.close(mode: .output, promise: nil)
+      channel.eventLoop.scheduleTask(in: linger) { channel.close(promise: nil) }
+    }
+    context.read()
+  }
+}
