@@ -1,5 +1,5 @@
 internal import Synchronization
-public import TidemarkCore
+internal import TidemarkCore
 public import TidemarkStore
 
 /// Knows who may call: turns the credentials of a call into a principal.
@@ -27,6 +27,9 @@ public final class Authenticator: Sendable {
 
   /// Whether calls without credentials are taken.
   public var isDevelopment: Bool { developer != nil }
+
+  /// Whether there is any token.
+  var hasTokens: Bool { known.withLock { !$0.tokens.isEmpty } }
 
   /// Changes whenever a token is added or removed.
   var generation: UInt64 { known.withLock { $0.generation } }

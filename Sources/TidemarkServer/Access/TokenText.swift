@@ -1,5 +1,5 @@
 public import TidemarkCore
-public import TidemarkStore
+internal import TidemarkStore
 
 /// The text of a bearer token: `tmk_` id `_` secret, where the id is 12 and the secret 64 hexadecimal digits.
 ///

@@ -103,6 +103,10 @@ public struct GetServerInfoResponse: Hashable, Sendable {
   public var isDevelopment: Bool
   /// Whether the caller may manage spaces and tokens.
   public var isAdmin: Bool
+  /// How many transactions with writes were committed since the start.
+  public var commits: UInt64 = 0
+  /// How many changes these transactions held.
+  public var changesCommitted: UInt64 = 0
 
   public init(
     version: String, serverTime: Timestamp, uptimeMicroseconds: UInt64, principal: PrincipalName, isDevelopment: Bool,
@@ -126,6 +130,8 @@ extension GetServerInfoResponse: EncodableMessage, DecodableMessage {
     message.pointee.principal = try arena.copy(principal.text)
     message.pointee.is_development = isDevelopment ? 1 : 0
     message.pointee.is_admin = isAdmin ? 1 : 0
+    message.pointee.commits = commits
+    message.pointee.changes_committed = changesCommitted
     return MessagePointer(message)
   }
 
@@ -133,10 +139,13 @@ extension GetServerInfoResponse: EncodableMessage, DecodableMessage {
     _ bytes: UnsafeRawBufferPointer, using arena: MessageArena
   ) throws(WireError) -> GetServerInfoResponse {
     try arena.decode(bytes, as: .serverInfoResponse) { (message) throws(WireError) in
-      GetServerInfoResponse(
+      var info = GetServerInfoResponse(
         version: try message.version.text(), serverTime: try Part.timestamp(message.server_time_us, "server_time_us"),
         uptimeMicroseconds: message.uptime_us, principal: try Part.principal(message.principal, "principal"),
         isDevelopment: message.is_development != 0, isAdmin: message.is_admin != 0)
+      info.commits = message.commits
+      info.changesCommitted = message.changes_committed
+      return info
     }
   }
 }

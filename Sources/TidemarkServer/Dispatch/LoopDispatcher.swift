@@ -1,0 +1,205 @@
+internal import NIOCore
+internal import TidemarkCore
+internal import TidemarkStore
+internal import TidemarkTransport
+internal import TidemarkWire
+
+/// The dispatcher of one event loop: checks who calls, decodes, hands the work to the writer or the readers, and answers.
+///
+/// Everything here happens on `loop`. What waits for another thread waits in `pending` under a ticket, and comes back through `mailbox`.
+final class LoopDispatcher: CallHandler {
+  let service: TidemarkService
+  let loop: any EventLoop
+  /// Memory for decoding and encoding, used by one call after the other.
+  let arena = MessageArena()
+  private(set) lazy var mailbox = LoopMailbox(self)
+  private var pending = TicketTable<PendingCall>()
+  private var streams: [CallName: StreamCall] = [:]
+  private var credentials: [UInt64: RememberedCredentials] = [:]
+  /// Replies are encoded here, one after the other.
+  private var buffer = ByteBuffer()
+  private var random = BufferedRandom(SystemRandomNumberGenerator())
+
+  init(service: TidemarkService, loop: any EventLoop) {
+    self.service = service
+    self.loop = loop
+  }
+
+  /// Names a call on any connection of this loop.
+  struct CallName: Hashable {
+    let connection: UInt64
+    let call: CallID
+  }
+
+  // MARK: CallHandler
+
+  func receive(_ call: IncomingCall) -> CallDisposition {
+    guard let method = Method(rawValue: call.method) else {
+      return .reply(CallReply(status: .unknownMethod(call.path ?? "number \(call.method)")))
+    }
+    let id = call.connection.connectionID
+    guard let principal = credentials[id, default: RememberedCredentials()]
+      .principal(for: call.meta.authorization, service.authenticator)
+    else { return .reply(CallReply(status: .unauthenticated)) }
+    do throws(CallFailure) {
+      return try dispatch(method, call, principal)
+    } catch {
+      var reply = CallReply(status: error.status)
+      reply.isMalformedRequest = error.isMalformed
+      return .reply(reply)
+    }
+  }
+
+  func creditAvailable(_ call: CallID, connection: any CallConnection) {
+    streams[CallName(connection: connection.connectionID, call: call)]?.resume()
+  }
+
+  func cancelled(_ call: CallID, reason: CancelReason, connection: any CallConnection) {
+    // Reads and writes in flight end by themselves and complete then, which frees the slot.
+    streams[CallName(connection: connection.connectionID, call: call)]?.cancel()
+  }
+
+  func connectionClosed(_ connection: any CallConnection) { credentials[connection.connectionID] = nil }
+
+  private func dispatch(_ method: Method, _ call: IncomingCall, _ principal: Principal) throws(CallFailure) -> CallDisposition {
+    switch method {
+    case .create, .getOrCreate, .update, .replace, .delete, .restore: try write(method, call, principal)
+    case .get: try get(call, principal)
+    case .batchGet: try batchGet(call, principal)
+    case .list: try list(call, principal)
+    case .createSpace: try createSpace(call, principal)
+    case .listSpaces: try listSpaces(call, principal)
+    case .deleteSpace: try deleteSpace(call, principal)
+    case .getSpace: try getSpace(call, principal)
+    case .verifySpace: try verifySpace(call, principal)
+    case .createToken: try createToken(call, principal)
+    case .listTokens: try listTokens(call, principal)
+    case .revokeToken: try revokeToken(call, principal)
+    case .echo: try echo(call)
+    case .getServerInfo: try getServerInfo(call, principal)
+    }
+  }
+
+  // MARK: Messages
+
+  /// Decodes the request of a call.
+  func decode<Message: DecodableMessage>(_ call: IncomingCall) throws(CallFailure) -> Message {
+    do throws(WireError) {
+      return try call.message.withReadable { (bytes) throws(WireError) in try Message.decode(bytes, using: arena) }
+    } catch { throw CallFailure(error) }
+  }
+
+  /// Encodes the response of a call.
+  func reply(_ message: some EncodableMessage) -> CallReply {
+    do throws(WireError) {
+      return CallReply(message: try encode(message))
+    } catch { return CallReply(status: RPCStatus(.resourceExhausted, "The answer would be larger than a message may be.")) }
+  }
+
+  /// The encoding of a message, valid until the next one is encoded.
+  func encode(_ message: some EncodableMessage) throws(WireError) -> ByteBuffer {
+    buffer.clear()
+    try message.withPacked(using: arena) { packed in
+      _ = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: packed.size) { packed.pack(into: $0) }
+    }
+    return buffer
+  }
+
+  /// An operation id for a write whose client sent none.
+  func makeOperation() -> OperationID {
+    OperationID(rawValue: UUIDText.makeVersion7(now: service.clock.now(), using: &random))
+  }
+
+  // MARK: Pending calls
+
+  /// Keeps a call until its ticket comes back.
+  func keep(_ call: IncomingCall, _ kind: PendingCall.Kind = .other) -> UInt64 {
+    pending.insert(PendingCall(id: call.id, connection: call.connection, kind: kind))
+  }
+
+  /// Forgets a call whose work could not be queued.
+  func giveUp(_ ticket: UInt64) throws(CallFailure) -> CallDisposition {
+    _ = pending.remove(ticket)
+    throw CallFailure(.overloaded)
+  }
+
+  /// Answers the call of a ticket.
+  func finish(_ ticket: UInt64, _ makeReply: (LoopDispatcher, PendingCall) -> CallReply) {
+    guard let call = pending.remove(ticket) else { return }
+    call.connection.complete(call.id, with: makeReply(self, call))
+    call.connection.flush()
+  }
+
+  /// Answers the calls of one commit, with one flush a connection.
+  func finish(_ answers: [WriteAnswer]) {
+    var touched: [any CallConnection] = []
+    for answer in answers {
+      guard let call = pending.remove(answer.ticket) else { continue }
+      guard let reply = writeReply(answer.result, call) else { continue }
+      call.connection.complete(call.id, with: reply)
+      if !touched.contains(where: { $0 === call.connection }) { touched.append(call.connection) }
+    }
+    for connection in touched { connection.flush() }
+  }
+
+  /// Keeps a call on again under a new ticket: its answer needs a further step.
+  func keepOn(_ call: PendingCall) -> UInt64 { pending.insert(call) }
+
+  // MARK: Streams
+
+  /// Starts the stream that answers a call.
+  func start(_ source: any StreamSource, for call: IncomingCall) -> CallDisposition {
+    let name = CallName(connection: call.connection.connectionID, call: call.id)
+    let stream = StreamCall(source: source, id: call.id, connection: call.connection, dispatcher: self) { [weak self] in
+      self?.streams[name] = nil
+    }
+    streams[name] = stream
+    stream.resume()
+    return .pending
+  }
+}
+
+/// A call that waits for another thread.
+struct PendingCall {
+  enum Kind {
+    case other
+    /// A write, with what its reply shows.
+    case write(space: SpaceName, action: WriteAction, showsEntity: Bool)
+  }
+
+  let id: CallID
+  let connection: any CallConnection
+  let kind: Kind
+}
+
+/// Values under numbers that are found again without hashing. A number is used again only after its value was taken.
+struct TicketTable<Value> {
+  private var values: [Value?] = []
+  private var free: [Int] = []
+
+  mutating func insert(_ value: Value) -> UInt64 {
+    if let index = free.popLast() {
+      values[index] = value
+      return UInt64(index)
+    }
+    values.append(value)
+    return UInt64(values.count - 1)
+  }
+
+  mutating func remove(_ ticket: UInt64) -> Value? {
+    guard let index = Int(exactly: ticket), values.indices.contains(index), let value = values[index] else { return nil }
+    values[index] = nil
+    free.append(index)
+    return value
+  }
+}
+
+extension ByteBuffer {
+  /// The readable bytes, with a typed error.
+  func withReadable<Result>(_ body: (UnsafeRawBufferPointer) throws(WireError) -> Result) throws(WireError) -> Result {
+    let result: Swift.Result<Result, WireError> = withUnsafeReadableBytes { bytes in
+      do throws(WireError) { return .success(try body(bytes)) } catch { return .failure(error) }
+    }
+    return try result.get()
+  }
+}

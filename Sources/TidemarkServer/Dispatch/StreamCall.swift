@@ -1,0 +1,86 @@
+internal import NIOCore
+internal import TidemarkStore
+internal import TidemarkTransport
+internal import TidemarkWire
+
+/// Makes the messages of a server stream, one at a time, on a reader's thread.
+protocol StreamSource: Sendable {
+  /// The next step of the stream.
+  mutating func next(_ snapshot: any StoreSnapshot) throws -> StreamStep
+}
+
+/// One step of a stream.
+enum StreamStep: Sendable {
+  case message(any EncodableMessage & Sendable, isLast: Bool)
+  /// The stream is over: without a status, well.
+  case end(RPCStatus?)
+}
+
+/// One server stream: reads a message ahead only while the client gives credit, and holds no snapshot in between.
+///
+/// States: idle (waiting for credit), reading (a reader's thread has the source), done.
+final class StreamCall {
+  private var source: (any StreamSource)?
+  private let id: CallID
+  private let connection: any CallConnection
+  private unowned let dispatcher: LoopDispatcher
+  private let onDone: () -> Void
+  private var isCancelled = false
+  private var isDone = false
+
+  init(
+    source: any StreamSource, id: CallID, connection: any CallConnection, dispatcher: LoopDispatcher, onDone: @escaping () -> Void
+  ) {
+    self.source = source
+    self.id = id
+    self.connection = connection
+    self.dispatcher = dispatcher
+    self.onDone = onDone
+  }
+
+  /// Reads the next message unless one is being read.
+  func resume() {
+    guard !isDone, let source else { return }
+    self.source = nil
+    let bound = NIOLoopBound(self, eventLoop: dispatcher.loop)
+    let loop = dispatcher.loop
+    let isQueued = dispatcher.service.readers.submit { result in
+      var source = source
+      let step: StreamStep
+      do { step = try source.next(result.get()) } catch { step = .end(.ofRead(error)) }
+      let after = source
+      loop.execute { bound.value.take(step, after) }
+    }
+    if !isQueued { finish(.overloaded) }
+  }
+
+  /// Ends the stream as soon as no thread works on it.
+  func cancel() {
+    isCancelled = true
+    if source != nil { finish(RPCStatus(.cancelled, "The call was cancelled.")) }
+  }
+
+  private func take(_ step: StreamStep, _ source: any StreamSource) {
+    guard !isDone else { return }
+    self.source = source
+    if isCancelled { return finish(RPCStatus(.cancelled, "The call was cancelled.")) }
+    switch step {
+    case .end(let status): finish(status)
+    case .message(let message, let isLast):
+      let encoded: ByteBuffer
+      do throws(WireError) { encoded = try dispatcher.encode(message) } catch { return finish(RPCStatus(error)) }
+      let hasCredit = connection.send(encoded, on: id)
+      if isLast { return finish(nil) }
+      connection.flush()
+      if hasCredit { resume() }
+    }
+  }
+
+  private func finish(_ status: RPCStatus?) {
+    guard !isDone else { return }
+    isDone = true
+    connection.complete(id, with: CallReply(status: status))
+    connection.flush()
+    onDone()
+  }
+}

@@ -1,0 +1,107 @@
+public import Logging
+public import NIOCore
+public import TidemarkCore
+public import TidemarkStore
+public import TidemarkTransport
+internal import TidemarkWire
+
+/// Everything behind the port: the writer, the readers and who may call. One a process.
+public final class TidemarkService: Sendable {
+  /// What a deployment decides about the service.
+  public struct Options: Sendable {
+    /// Take calls without credentials as a developer who may do everything.
+    public var isDevelopment = false
+    /// Threads that read the store.
+    public var readerThreads = 2
+    public var writer = GroupCommitWriter.Options()
+
+    public init() {}
+  }
+
+  /// The software's version.
+  public static let version = "0.1.0"
+
+  let writer: GroupCommitWriter
+  let readers: ReaderPool
+  let authenticator: Authenticator
+  let clock: StoreClock
+  let logger: Logger
+  let startedNanoseconds: UInt64
+
+  /// Starts the service on a store. The space `default` is made when it is not there.
+  ///
+  /// - Parameters:
+  ///   - random: makes salts, ids, epochs and secrets.
+  ///   - onFatal: called once when a commit failed in a way that must not be retried; the process should end.
+  public init(
+    store: any EntityStore, options: Options, clock: StoreClock, random: sending any RandomNumberGenerator, logger: Logger,
+    onFatal: @escaping @Sendable (StoreError) -> Void
+  ) throws {
+    self.clock = clock
+    self.logger = logger
+    startedNanoseconds = clock.uptimeNanoseconds()
+    let tokens = try store.openReader().read { try $0.tokens() }
+    authenticator = Authenticator(tokens: tokens, isDevelopment: options.isDevelopment)
+    writer = try GroupCommitWriter(
+      store: store, clock: clock, random: random, options: options.writer,
+      onFatal: { error in
+        logger.critical("a commit failed, the store takes no more writes", metadata: ["error": "\(error)"])
+        onFatal(error)
+      })
+    readers = try ReaderPool(store: store, threads: options.readerThreads)
+    let now = clock.now()
+    try administerAndWait { transaction, random in
+      guard try transaction.space(named: .default) == nil else { return }
+      _ = try transaction.insertSpace(named: .default, at: now, random: &random)
+    }
+  }
+
+  /// True when the store has no token at all.
+  public var hasTokens: Bool { authenticator.hasTokens }
+
+  /// Makes the dispatcher of one event loop.
+  public func makeHandler(on loop: any EventLoop) -> any CallHandler { LoopDispatcher(service: self, loop: loop) }
+
+  /// Makes a token outside of any call: the first one.
+  ///
+  /// - Returns: the text to send as a bearer token.
+  public func createToken(principal: PrincipalName, roleEverywhere: Role) throws -> String {
+    let now = clock.now()
+    let made = Handover<(TokenText, TokenRecord)>()
+    try administerAndWait { transaction, random in
+      var source = BorrowedRandom(random)
+      let text = TokenText(using: &source)
+      random = source.base
+      let record = TokenRecord(
+        id: text.id, secretHash: text.secretHash, principal: principal, roleEverywhere: roleEverywhere, roles: [:], createdAt: now)
+      try transaction.insertToken(record)
+      made.put((text, record))
+    }
+    guard let (text, record) = made.take() else { throw StoreError(.failed, "the token was not made") }
+    authenticator.add(record)
+    return text.text
+  }
+
+  /// Finishes what is queued and closes the store. Call it when no connection is left.
+  public func close() {
+    writer.close()
+    readers.close()
+  }
+
+  /// Runs administrative work before the service takes calls; blocks.
+  private func administerAndWait(
+    _ body: @escaping @Sendable (any StoreTransaction, inout any RandomNumberGenerator) throws -> Void
+  ) throws {
+    let done = Handover<StoreError?>()
+    guard writer.administer(body, completion: { done.put($0) }) else { throw StoreError(.failed, "the writer is closed") }
+    if let error = done.waitAndTake() { throw error }
+  }
+}
+
+extension StoreTransaction {
+  /// Adds a space with a fresh epoch.
+  func insertSpace(named name: SpaceName, at now: Timestamp, random: inout any RandomNumberGenerator) throws -> SpaceRecord {
+    let epoch = Epoch(rawValue: Bytes16(high: random.next(), low: random.next()))
+    return try insertSpace(named: name, epoch: epoch, createdAt: now, genesis: Chain.genesis(epoch))
+  }
+}

@@ -1,0 +1,76 @@
+import ArgumentParser
+import Foundation
+
+/// The flags that every subcommand shares. Their values stay text here and become typed in `Configuration.resolve`.
+struct SettingOptions: ParsableArguments {
+  @Option(name: .long, help: ArgumentHelp("A YAML file with settings.", valueName: "FILE"))
+  var config: String?
+
+  @Option(name: .long, help: help("store"))
+  var store: String?
+  @Option(name: .long, help: help("listen"))
+  var listen: String?
+  @Option(name: .long, help: help("listen_beyond_loopback_without_tls"))
+  var listenBeyondLoopbackWithoutTls: String?
+  @Option(name: .long, help: help("port_file"))
+  var portFile: String?
+  @Option(name: .long, help: help("development"))
+  var development: String?
+  @Option(name: .long, help: help("log_level"))
+  var logLevel: String?
+  @Option(name: .long, help: help("log_format"))
+  var logFormat: String?
+  @Option(name: .long, help: help("threads"))
+  var threads: String?
+  @Option(name: .long, help: help("reader_threads"))
+  var readerThreads: String?
+  @Option(name: .long, help: help("drain_timeout_ms"))
+  var drainTimeoutMs: String?
+  @Option(name: .long, help: help("connections_max"))
+  var connectionsMax: String?
+  @Option(name: .long, help: help("connections_per_address_max"))
+  var connectionsPerAddressMax: String?
+  @Option(name: .long, help: help("calls_in_flight_max"))
+  var callsInFlightMax: String?
+  @Option(name: .long, help: help("call_timeout_max_ms"))
+  var callTimeoutMaxMs: String?
+  @Option(name: .long, help: help("handshake_timeout_ms"))
+  var handshakeTimeoutMs: String?
+  @Option(name: .long, help: help("frame_timeout_ms"))
+  var frameTimeoutMs: String?
+  @Option(name: .long, help: help("idle_timeout_ms"))
+  var idleTimeoutMs: String?
+  @Option(name: .long, help: help("write_stall_timeout_ms"))
+  var writeStallTimeoutMs: String?
+
+  /// The settings of all sources, typed and checked.
+  ///
+  /// - Throws: `ExitCode` 2 after a message on standard error.
+  func resolve() throws -> Configuration {
+    do {
+      return try Configuration.resolve(flags: values, environment: ProcessInfo.processInfo.environment, filePath: config)
+    } catch {
+      FileHandle.standardError.write(Data("tidemarkd: \(error)\n".utf8))
+      throw ExitCode(2)
+    }
+  }
+
+  /// The flags that were given, by key of their setting.
+  private var values: [String: String] {
+    let given: [(String, String?)] = [
+      ("store", store), ("listen", listen), ("listen_beyond_loopback_without_tls", listenBeyondLoopbackWithoutTls),
+      ("port_file", portFile), ("development", development), ("log_level", logLevel), ("log_format", logFormat),
+      ("threads", threads), ("reader_threads", readerThreads), ("drain_timeout_ms", drainTimeoutMs),
+      ("connections_max", connectionsMax), ("connections_per_address_max", connectionsPerAddressMax),
+      ("calls_in_flight_max", callsInFlightMax), ("call_timeout_max_ms", callTimeoutMaxMs),
+      ("handshake_timeout_ms", handshakeTimeoutMs), ("frame_timeout_ms", frameTimeoutMs), ("idle_timeout_ms", idleTimeoutMs),
+      ("write_stall_timeout_ms", writeStallTimeoutMs),
+    ]
+    return given.reduce(into: [:]) { values, flag in values[flag.0] = flag.1 }
+  }
+
+  private static func help(_ key: String) -> ArgumentHelp {
+    let setting = Setting.all.first { $0.key == key }
+    return ArgumentHelp(setting.map(\.help) ?? "", valueName: setting?.form ?? "VALUE")
+  }
+}
