@@ -101,5 +101,8 @@ let package = Package(
     .target(
       name: "TidemarkTesting", dependencies: ["TidemarkCore", "TidemarkStore"], swiftSettings: strict),
     .testTarget(name: "TidemarkCoreTests", dependencies: ["TidemarkCore"], swiftSettings: strict),
+    .testTarget(
+      name: "TidemarkWireTests", dependencies: ["TidemarkCore", "TidemarkWire", "CTidemarkWire", "CTidemarkProtobufC"],
+      swiftSettings: strict),
   ]
 )

@@ -4,8 +4,8 @@ import CTidemarkProtobufC
 ///
 /// protobuf-c 1.4 recurses as deep as the message is nested, and makes a whole struct of an empty sub-message of 2 bytes.
 /// This scan bounds both, and refuses what protobuf-c is lax or unclear about: groups and unassigned wire types, field
-/// number 0, varints of more than 64 bits, lengths past the end, and a singular sub-message given twice, which protobuf-c
-/// would merge. One pass, no allocation; sub-messages are found by the descriptor.
+/// number 0, varints of more than 64 bits, lengths past the end, a wire type that is not the field's (protobuf-c takes any for
+/// a bool), and a singular sub-message given twice, which protobuf-c would merge. One pass, no allocation; sub-messages are found by the descriptor.
 enum MessagePrescan {
   /// Checks one message.
   ///
@@ -32,13 +32,15 @@ enum MessagePrescan {
       }
       let field = descriptor.pointee.fields + index
       let isRepeated = field.pointee.label == PROTOBUF_C_LABEL_REPEATED
+      let type = field.pointee.type
       guard tag.type == .bytes else {
+        guard tag.type == wireType(of: type) else { throw .unparsable }
         if isRepeated { try spend(1, of: &budget) }
         try reader.skip(tag.type)
         continue
       }
       let content = try reader.readBytes()
-      switch field.pointee.type {
+      switch type {
       case PROTOBUF_C_TYPE_MESSAGE:
         try spend(1, of: &budget)
         if !isRepeated {
@@ -54,8 +56,19 @@ enum MessagePrescan {
         if isRepeated { try spend(1, of: &budget) }
       default:
         // A packed list: every element takes at least one byte.
+        guard isRepeated else { throw .unparsable }
         try spend(content.count, of: &budget)
       }
+    }
+  }
+
+  @inline(__always)
+  private static func wireType(of type: ProtobufCType) -> WireReader.WireType {
+    switch type {
+    case PROTOBUF_C_TYPE_MESSAGE, PROTOBUF_C_TYPE_STRING, PROTOBUF_C_TYPE_BYTES: .bytes
+    case PROTOBUF_C_TYPE_DOUBLE, PROTOBUF_C_TYPE_FIXED64, PROTOBUF_C_TYPE_SFIXED64: .fixed64
+    case PROTOBUF_C_TYPE_FLOAT, PROTOBUF_C_TYPE_FIXED32, PROTOBUF_C_TYPE_SFIXED32: .fixed32
+    default: .varint
     }
   }
 

@@ -1,0 +1,160 @@
+import Testing
+import TidemarkCore
+
+@testable import TidemarkWire
+
+@Suite struct RoundTripTests {
+  let arena = MessageArena()
+
+  private func check<M: EncodableMessage & DecodableMessage & Equatable>(_ message: M) throws {
+    let bytes = try message.encode(using: arena)
+    #expect(try M.decode(bytes, using: arena) == message)
+  }
+
+  @Test func everyMessageComesBackAsItWasSent() throws {
+    var random = RandomValues(seed: freshSeed("everyMessageComesBackAsItWasSent"))
+    for _ in 0..<300 {
+      try check(GetRequest(space: random.space(), key: random.key(), includeDeleted: random.flag()))
+      try check(GetResponse(entity: random.entity(), epoch: random.epoch()))
+      try check(
+        BatchGetRequest(space: random.space(), keys: random.many(1...5) { $0.key() }, includeDeleted: random.flag()))
+      try check(
+        BatchGetResponse(
+          results: random.many(0...4) { random in
+            .init(key: random.key(), entity: random.maybe { $0.entity() }, isTruncated: random.flag())
+          }, revision: random.revision(), epoch: random.epoch()))
+      try check(
+        ListRequest(
+          space: random.space(), type: random.type(), afterID: random.maybe { $0.id() },
+          limit: random.maybe { $0.number(1...Int.max) }, deleted: random.pick(ListRequest.Deleted.allCases)))
+      try check(ListResponse(entities: random.many(0...4) { $0.entity() }, revision: random.revision(), epoch: random.epoch()))
+      try check(WriteResponse(outcome: random.outcome()))
+      try check(random.outcome())
+      try checkAdministration(&random)
+    }
+  }
+
+  private func checkAdministration(_ random: inout RandomValues) throws {
+    func space(_ random: inout RandomValues) -> SpaceDescription {
+      SpaceDescription(
+        name: random.space(), revision: random.revision(), epoch: random.epoch(), createdAt: random.timestamp(),
+        aliveEntities: random.random.next())
+    }
+    func token(_ random: inout RandomValues) -> TokenDescription {
+      TokenDescription(id: random.word(), principal: random.principalWithGrants(), createdAt: random.timestamp())
+    }
+    try check(SpaceRequest(name: random.space()))
+    try check(SpaceResponse(space: space(&random)))
+    try check(ListSpacesRequest())
+    try check(ListSpacesResponse(spaces: random.many(0...4) { space(&$0) }))
+    try check(DeleteSpaceRequest(name: random.space(), expectedRevision: random.revision()))
+    try check(DeleteSpaceResponse(revision: random.revision()))
+    try check(
+      VerifySpaceResponse(
+        changesChecked: random.random.next(), changesTotal: random.random.next(), isDone: random.flag(),
+        faults: random.many(0...3) { .init(revision: $0.revision(), key: $0.maybe { $0.key() }, fault: $0.word()) }))
+    try check(CreateTokenRequest(principal: random.principalWithGrants()))
+    try check(CreateTokenResponse(token: token(&random), secret: random.text()))
+    try check(ListTokensRequest())
+    try check(ListTokensResponse(tokens: random.many(0...3) { token(&$0) }))
+    try check(RevokeTokenRequest(id: random.word()))
+    try check(RevokeTokenResponse())
+    try check(GetServerInfoRequest())
+    try check(
+      GetServerInfoResponse(
+        version: random.text(), serverTime: random.timestamp(), uptimeMicroseconds: random.random.next(),
+        principal: random.principal(), isDevelopment: random.flag(), isAdmin: random.flag()))
+    var echo = Echo()
+    echo.type = random.text()
+    echo.version = random.random.next()
+    echo.createdAtMicroseconds = random.int64()
+    echo.deletedBy = random.text()
+    echo.fields = random.fields()
+    try check(echo)
+  }
+
+  @Test func everyWriteComesBackAsItWasSent() throws {
+    var random = RandomValues(seed: freshSeed("everyWriteComesBackAsItWasSent"))
+    var kinds: Set<WriteRequest.Kind> = []
+    for _ in 0..<1_000 {
+      let request = WriteRequest(space: random.space(), item: random.item(), returnEntity: random.flag())
+      kinds.insert(request.kind)
+      let bytes = try request.encode(using: arena)
+      let decoded = try withBytes(bytes) { (raw) throws(WireError) in
+        try WriteRequest.decode(raw, kind: request.kind, using: arena) { OperationID(rawValue: Bytes16(high: 0, low: 0)) }
+      }
+      #expect(decoded == request)
+    }
+    #expect(kinds.count == WriteRequest.Kind.allCases.count)
+  }
+
+  @Test func connectionMessagesComeBackAsTheyWereSent() throws {
+    var random = RandomValues(seed: freshSeed("connectionMessagesComeBackAsTheyWereSent"))
+    for _ in 0..<500 {
+      let hello = random.hello()
+      #expect(try withBytes(hello.encode()) { (raw) throws(WireError) in try Hello.decode(raw) } == hello)
+      let meta = random.callMeta()
+      #expect(try withBytes(meta.encode()) { (raw) throws(WireError) in try CallMeta.decode(raw) } == meta)
+      let goAway = random.goAway()
+      #expect(try withBytes(goAway.encode()) { (raw) throws(WireError) in try GoAway.decode(raw) } == goAway)
+      let status = random.status()
+      #expect(try withBytes(status.encode()) { (raw) throws(WireError) in try RPCStatus.decode(raw) } == status)
+    }
+  }
+
+  @Test func aStatusCarriesTheOutcomeOfAFailedWrite() throws {
+    var random = RandomValues(seed: freshSeed("aStatusCarriesTheOutcomeOfAFailedWrite"))
+    for code in OutcomeCode.allCases {
+      var outcome = random.outcome()
+      outcome.code = code
+      let status = try RPCStatus(outcome, using: arena)
+      #expect((status == nil) == code.isSuccess)
+      #expect((code.statusCode == .ok) == code.isSuccess)
+      guard let status else { continue }
+      let received = try withBytes(status.encode()) { (raw) throws(WireError) in try RPCStatus.decode(raw) }
+      #expect(received == status)
+      #expect(try received.outcome(using: arena) == outcome)
+    }
+  }
+}
+
+extension RandomValues {
+  mutating func hello() -> Hello {
+    var hello = Hello()
+    hello.minorMin = UInt32(number(0...300))
+    hello.minorMax = UInt32.random(in: 0 ... .max, using: &random)
+    hello.frameBytesMax = UInt32(number(0...100_000))
+    hello.messageBytesMax = UInt32(number(0...100_000))
+    hello.callsInFlightMax = UInt32(number(0...100))
+    hello.streamCreditBytes = UInt32(number(0...100_000))
+    hello.connectionCreditBytes = UInt32(number(0...100_000))
+    hello.compressions = many(0...3) { $0.text() }
+    hello.name = text()
+    hello.bulkItemsMax = UInt32(number(0...1_000))
+    hello.receiptRetentionSeconds = random.next()
+    hello.idleTimeoutMilliseconds = UInt32(number(0...1_000))
+    hello.schemaHash = bytes(32)
+    return hello
+  }
+  mutating func callMeta() -> CallMeta {
+    var meta = CallMeta()
+    meta.timeoutMicroseconds = pick([0, 1, 300, random.next()])
+    meta.authorization = text()
+    meta.attempt = UInt32(number(0...3))
+    meta.method = text()
+    meta.entries = many(0...5) { .init(key: $0.word(1...64), value: $0.bytes()) }
+    return meta
+  }
+  mutating func goAway() -> GoAway {
+    var goAway = GoAway()
+    goAway.lastStream = UInt32.random(in: 0 ... .max, using: &random)
+    goAway.debug = text()
+    goAway.retryAfterMilliseconds = UInt32(number(0...5_000))
+    goAway.minorMin = UInt32(number(0...3))
+    goAway.minorMax = UInt32(number(0...3))
+    return goAway
+  }
+  mutating func status() -> RPCStatus {
+    RPCStatus(pick(StatusCode.allCases), text(), details: many(0...3) { .init(typeURL: $0.text(), value: $0.bytes()) })
+  }
+}
