@@ -1,0 +1,68 @@
+import Synchronization
+import TidemarkCore
+import TidemarkStore
+import TidemarkTesting
+
+/// A group-commit writer over any engine, asked synchronously.
+final class WriterHarness {
+  let store: any EntityStore
+  let writer: GroupCommitWriter
+  let reader: any StoreReader
+  let principal: Principal
+  private let sink = CollectingSink()
+
+  init(_ store: any EntityStore, seed: UInt64) throws {
+    self.store = store
+    let ticks = Ticks()
+    let clock = StoreClock(now: { ticks.next() }, uptimeNanoseconds: { 1_000 })
+    writer = try GroupCommitWriter(store: store, clock: clock, random: SeededRandom(seed: seed)) { _ in }
+    guard let name = PrincipalName("tester") else { throw StoreError(.failed, "no name") }
+    principal = Principal(name: name, roleEverywhere: .admin)
+    reader = try store.openReader()
+    try administer { transaction, random in
+      let epoch = Epoch(rawValue: Bytes16(high: random.next(), low: random.next()))
+      _ = try transaction.insertSpace(
+        named: .default, epoch: epoch, createdAt: Timestamp(rawValue: 1), genesis: Chain.genesis(epoch))
+    }
+  }
+
+  /// Submits one list and waits for its answer.
+  func submit(_ items: [WriteItem], deadline: UInt64? = nil, space: SpaceName = .default) -> WriteResult? {
+    let submission = WriteSubmission(
+      space: space, principal: principal, items: items, deadlineNanoseconds: deadline, sink: sink, ticket: 1)
+    guard writer.submit(submission) else { return nil }
+    return sink.take()
+  }
+
+  func administer(
+    _ body: @escaping @Sendable (any StoreTransaction, inout any RandomNumberGenerator) throws -> Void
+  ) throws {
+    let done = Waiting<StoreError?>()
+    guard writer.administer(body, completion: { done.put($0) }) else { throw StoreError(.failed, "closed") }
+    if let error = done.take() { throw error }
+  }
+
+  /// The faults of the space's chain.
+  func faults() throws -> [ChainVerifier.Fault] {
+    var verifier = ChainVerifier(space: .default)
+    while !verifier.isDone {
+      guard try reader.read({ try verifier.step($0, limit: 7) }) else { break }
+    }
+    return verifier.faults
+  }
+
+  /// A clock that moves a microsecond each time it is read.
+  private final class Ticks: Sendable {
+    private let count = Atomic<Int64>(1_000_000)
+    func next() -> Timestamp { Timestamp(rawValue: count.add(1, ordering: .relaxed).newValue) }
+  }
+}
+
+/// Keeps the answers of commits until they are asked for.
+final class CollectingSink: WriteSink {
+  private let waiting = Waiting<WriteResult>()
+  func deliver(_ answers: [WriteAnswer]) {
+    for answer in answers { waiting.put(answer.result) }
+  }
+  func take() -> WriteResult { waiting.take() }
+}
