@@ -45,7 +45,7 @@ public struct IncomingCall {
 }
 
 /// The end of a call.
-public struct CallReply {
+public struct CallReply: Sendable {
   /// Why the call failed; `nil` for OK.
   public var status: RPCStatus?
   /// The encoded response of a unary call; empty for a stream or a failure.
