@@ -104,5 +104,8 @@ let package = Package(
     .testTarget(
       name: "TidemarkWireTests", dependencies: ["TidemarkCore", "TidemarkWire", "CTidemarkWire", "CTidemarkProtobufC"],
       swiftSettings: strict),
+    .testTarget(
+      name: "TidemarkTransportTests", dependencies: ["TidemarkTransport", "TidemarkWire", nioCore, nioPosix],
+      swiftSettings: strict),
   ]
 )
