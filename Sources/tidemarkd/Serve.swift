@@ -49,8 +49,8 @@ struct Daemon {
     }
     logger.notice("stopping", metadata: ["reason": "\(reason)"])
     let closedEarly = await listener.drain(timeout: .milliseconds(configuration.drainTimeoutMilliseconds))
-    try? await group.shutdownGracefully()
     service.close()
+    try? await group.shutdownGracefully()
     logger.notice("stopped", metadata: ["connections_closed_early": "\(closedEarly)"])
     if case .storeFailed = reason { throw ExitCode(1) }
   }

@@ -1,30 +1,24 @@
-internal import NIOConcurrencyHelpers
+internal import Dispatch
+internal import Synchronization
 
 /// Carries one value from one thread to another.
 final class Handover<Value: Sendable>: Sendable {
-  private let value: ConditionLock<Bool>
-  private let box: NIOLockedValueBox<Value?>
-
-  init() {
-    value = ConditionLock(value: false)
-    box = NIOLockedValueBox(nil)
-  }
+  private let value = Mutex<Value?>(nil)
+  private let isThere = DispatchSemaphore(value: 0)
 
   /// Leaves the value.
   func put(_ new: Value) {
-    box.withLockedValue { $0 = new }
-    value.lock()
-    value.unlock(withValue: true)
+    value.withLock { $0 = new }
+    isThere.signal()
   }
 
   /// The value, when one was left.
-  func take() -> Value? { box.withLockedValue { $0 } }
+  func take() -> Value? { value.withLock { $0 } }
 
   /// Blocks until a value is left. Never to be called on an event loop.
   func waitAndTake() -> Value {
-    value.lock(whenValue: true)
-    value.unlock()
     while true {
+      isThere.wait()
       if let value = take() { return value }
     }
   }
