@@ -32,7 +32,7 @@ public final class RawConnection {
   public func send(_ bytes: [UInt8]) -> Bool {
     var sent = 0
     while sent < bytes.count {
-      let count = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress.map { $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL.rawValue)) }
+      let count = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress.map { $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL)) }
       guard count > 0 else { return false }
       sent += count
     }
@@ -43,7 +43,7 @@ public final class RawConnection {
   ///
   /// - Returns: how many bytes went out; -1 when the peer closed.
   public func sendWithoutWaiting(_ bytes: [UInt8]) -> Int {
-    let flags = Int32(MSG_NOSIGNAL.rawValue) | Int32(MSG_DONTWAIT.rawValue)
+    let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
     let count = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, bytes.count, flags) }
     return count >= 0 ? count : (errno == EAGAIN ? 0 : -1)
   }
