@@ -107,5 +107,10 @@ let package = Package(
     .testTarget(
       name: "TidemarkTransportTests", dependencies: ["TidemarkTransport", "TidemarkWire", nioCore, nioPosix],
       swiftSettings: strict),
+    .testTarget(name: "TidemarkSQLiteTests", dependencies: ["TidemarkSQLite", "TidemarkTesting"], swiftSettings: strict),
+    .testTarget(
+      name: "TidemarkStoreSQLiteTests",
+      dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkTesting"],
+      swiftSettings: strict),
   ]
 )

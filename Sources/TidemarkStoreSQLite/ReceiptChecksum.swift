@@ -1,0 +1,32 @@
+internal import TidemarkCore
+internal import TidemarkStore
+
+/// A checksum over a row of the table `receipt`, so that a damaged one is never taken for an answer.
+///
+/// FNV-1a over 64-bit words with a final mix. Each step is a bijection of the state, so a change of any one word, thus of any one byte, always
+/// changes the sum. It finds damage, not forgery.
+struct ReceiptChecksum {
+  private var state: UInt64 = 0xCBF2_9CE4_8422_2325
+
+  static func of(_ receipt: Receipt, space: SpaceID, principal: Int64, at: Timestamp) -> Int64 {
+    var sum = ReceiptChecksum()
+    sum.add(UInt64(space.rawValue))
+    sum.add(UInt64(bitPattern: principal))
+    sum.add(receipt.operation.rawValue.high)
+    sum.add(receipt.operation.rawValue.low)
+    sum.add(receipt.content.words.0)
+    sum.add(receipt.content.words.1)
+    sum.add(receipt.content.words.2)
+    sum.add(receipt.content.words.3)
+    sum.add(UInt64(receipt.code.rawValue) << 2 | (receipt.version == nil ? 0 : 1) << 1 | (receipt.revision == nil ? 0 : 1))
+    sum.add(receipt.version?.rawValue ?? 0)
+    sum.add(receipt.revision?.rawValue ?? 0)
+    sum.add(UInt64(bitPattern: at.rawValue))
+    return Int64(bitPattern: sum.state ^ (sum.state >> 29))
+  }
+
+  private mutating func add(_ word: UInt64) {
+    state = (state ^ word) &* 0x0000_0100_0000_01B3
+    state ^= state >> 32
+  }
+}

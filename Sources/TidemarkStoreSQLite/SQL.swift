@@ -1,0 +1,118 @@
+internal import TidemarkSQLite
+
+/// Every statement of the engine. Parameters and columns are used by number next to where a statement runs.
+enum SQL: Int, CaseIterable {
+  case begin, beginImmediate, commit, rollback
+  case spaces, spaceNamed, spaceInsert, spaceUpdate, spaceDelete, spaceEnd
+  case entity, entityPage
+  case logEntry, logRows, logAppend, logDelete
+  case headInsert, headMove, headPage, headDelete
+  case receipt, receiptInsert, receiptDelete
+  case nameText, nameNumber, nameInsert, nameDelete, typeNames
+  case tokens, tokenRoles, tokenInsert, tokenRoleInsert, tokenDelete, tokenRoleDelete
+
+  private static let spaceColumns = """
+    id, name, epoch, created_at_us, revision, chain_hash, changed_at_us, alive_count, history_floor, feed_floor, fence, receipt_floor
+    """
+  /// A head that disagrees with its row of the log is damage, found by `agrees`.
+  private static let entityColumns = """
+    h.version, h.revision, h.life, l.type = h.type AND l.id = h.id AND l.version = h.version AS agrees, l.kind, l.created_at_us,
+    l.created_by, l.updated_at_us, l.updated_by, l.fields
+    """
+  private static let logColumns = """
+    place, type, id, version, previous, kind, created_at_us, created_by, updated_at_us, updated_by, operation, salt, content_digest,
+    chain_hash, fields
+    """
+
+  var text: String {
+    switch self {
+    case .begin: "BEGIN"
+    case .beginImmediate: "BEGIN IMMEDIATE"
+    case .commit: "COMMIT"
+    case .rollback: "ROLLBACK"
+    case .spaces: "SELECT \(SQL.spaceColumns) FROM space ORDER BY name"
+    case .spaceNamed: "SELECT \(SQL.spaceColumns) FROM space WHERE name = ?1"
+    case .spaceInsert:
+      """
+      INSERT INTO space (name, epoch, created_at_us, revision, chain_hash, changed_at_us, alive_count, history_floor, feed_floor,
+      fence, receipt_floor) VALUES (?1, ?2, ?3, 0, ?4, ?3, 0, 0, 0, 0, 0) RETURNING id
+      """
+    case .spaceUpdate:
+      """
+      UPDATE space SET revision = ?2, chain_hash = ?3, changed_at_us = ?4, alive_count = ?5, history_floor = ?6, feed_floor = ?7,
+      fence = ?8, receipt_floor = ?9 WHERE id = ?1
+      """
+    case .spaceDelete: "DELETE FROM space WHERE id = ?1"
+    case .spaceEnd:
+      """
+      SELECT EXISTS (SELECT 1 FROM space WHERE id = ?1),
+      (SELECT place FROM log WHERE place > ?2 AND place <= ?3 ORDER BY place DESC LIMIT 1)
+      """
+    case .entity:
+      """
+      SELECT \(SQL.entityColumns) FROM head h LEFT JOIN log l ON l.place = ?4 + h.revision
+      WHERE h.space = ?1 AND h.type = ?2 AND h.id = ?3
+      """
+    case .entityPage:
+      """
+      SELECT \(SQL.entityColumns), h.id FROM head h LEFT JOIN log l ON l.place = ?4 + h.revision
+      WHERE h.space = ?1 AND h.type = ?2 AND h.id > ?3 AND h.life BETWEEN ?5 AND ?6 ORDER BY h.id
+      """
+    case .logEntry: "SELECT \(SQL.logColumns) FROM log WHERE place = ?1"
+    case .logRows: "SELECT \(SQL.logColumns) FROM log WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3"
+    case .logAppend:
+      """
+      INSERT INTO log (\(SQL.logColumns)) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+      """
+    case .logDelete: "DELETE FROM log WHERE place > ?1 AND place <= ?2"
+    case .headInsert: "INSERT INTO head (space, type, id, version, revision, life) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+    case .headMove: "UPDATE head SET version = ?4, revision = ?5, life = ?6 WHERE space = ?1 AND type = ?2 AND id = ?3"
+    case .headPage:
+      "SELECT id, version, revision, life FROM head WHERE space = ?1 AND type = ?2 AND id > ?3 ORDER BY id LIMIT ?4"
+    case .headDelete: "DELETE FROM head WHERE space = ?1"
+    case .receipt:
+      """
+      SELECT content, code, version, revision, at_us, checksum FROM receipt WHERE space = ?1 AND principal = ?2 AND operation = ?3
+      """
+    case .receiptInsert:
+      """
+      INSERT INTO receipt (space, principal, operation, content, code, version, revision, at_us, checksum)
+      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+      """
+    case .receiptDelete: "DELETE FROM receipt WHERE space = ?1"
+    case .nameText: "SELECT text FROM name WHERE space = ?1 AND kind = ?2 AND number = ?3"
+    case .nameNumber: "SELECT number FROM name WHERE space = ?1 AND kind = ?2 AND text = ?3"
+    case .nameInsert:
+      """
+      INSERT INTO name (space, kind, number, text)
+      VALUES (?1, ?2, (SELECT coalesce(max(number), 0) + 1 FROM name WHERE space = ?1 AND kind = ?2), ?3) RETURNING number
+      """
+    case .nameDelete: "DELETE FROM name WHERE space = ?1"
+    case .typeNames: "SELECT text, number FROM name WHERE space = ?1 AND kind = 1 AND text >= ?2 ORDER BY text"
+    case .tokens: "SELECT id, secret_hash, principal, role_everywhere, created_at_us FROM token ORDER BY id"
+    case .tokenRoles: "SELECT token, space, role FROM token_role ORDER BY token, space"
+    case .tokenInsert:
+      "INSERT INTO token (id, secret_hash, principal, role_everywhere, created_at_us) VALUES (?1, ?2, ?3, ?4, ?5)"
+    case .tokenRoleInsert: "INSERT INTO token_role (token, space, role) VALUES (?1, ?2, ?3)"
+    case .tokenDelete: "DELETE FROM token WHERE id = ?1"
+    case .tokenRoleDelete: "DELETE FROM token_role WHERE token = ?1"
+    }
+  }
+}
+
+/// The statements of one connection, each compiled when it is first used.
+final class Statements {
+  let connection: Connection
+  private var compiled = [Statement?](repeating: nil, count: SQL.allCases.count)
+
+  init(_ connection: Connection) { self.connection = connection }
+
+  subscript(_ sql: SQL) -> Statement {
+    get throws(SQLiteError) {
+      if let statement = compiled[sql.rawValue] { return statement }
+      let statement = try connection.prepare(sql.text)
+      compiled[sql.rawValue] = statement
+      return statement
+    }
+  }
+}

@@ -1,0 +1,60 @@
+internal import TidemarkCore
+internal import TidemarkSQLite
+internal import TidemarkStore
+
+extension SQLiteSnapshot {
+  func logEntry(at revision: Revision, in space: SpaceID) throws -> LogEntry? {
+    try reading {
+      guard revision > .zero, revision.rawValue <= Limits.revisionMax else { return nil }
+      let statement = try statements[.logEntry]
+      defer { statement.reset() }
+      statement.bind(space.placeBase + Int64(revision.rawValue), at: 1)
+      guard try statement.step() else { return nil }
+      // Fields that were pruned are NULL, and the entry with them is no answer any more.
+      guard statement.kind(at: 14) != .null else { return nil }
+      guard let entry = try entry(statement, in: space) else {
+        throw StoreError.corrupt("revision \(revision) does not decode")
+      }
+      return entry
+    }
+  }
+
+  func logRows(after revision: Revision, in space: SpaceID, limit: Int) throws -> [LogRow] {
+    try reading {
+      guard limit > 0, revision.rawValue < Limits.revisionMax else { return [] }
+      let statement = try statements[.logRows]
+      defer { statement.reset() }
+      statement.bind(space.placeBase + Int64(revision.rawValue), at: 1)
+      statement.bind(space.placeMax, at: 2)
+      statement.bind(Int64(limit), at: 3)
+      var rows: [LogRow] = []
+      while try statement.step() {
+        let revision = Revision(rawValue: UInt64(bitPattern: statement.integer(at: 0) &- space.placeBase))
+        rows.append(try entry(statement, in: space).map { .intact($0) } ?? .damaged(revision))
+      }
+      return rows
+    }
+  }
+
+  /// Reads the columns of `SQL.logColumns`; `nil` when one of them does not decode.
+  private func entry(_ row: Statement, in space: SpaceID) throws -> LogEntry? {
+    guard let place = row.exactInteger(at: 0), let typeNumber = row.exactInteger(at: 1), let id = row.id(at: 2),
+      let version = row.exactInteger(at: 3), let previous = row.exactInteger(at: 4), let kind = row.changeKind(at: 5),
+      let createdAt = row.exactInteger(at: 6), let createdBy = row.exactInteger(at: 7), let updatedAt = row.exactInteger(at: 8),
+      let updatedBy = row.exactInteger(at: 9), let operation = Bytes16(column: row.unsafeBytes(at: 10)),
+      let salt = Bytes16(column: row.unsafeBytes(at: 11)), let digest = Digest32(column: row.unsafeBytes(at: 12)),
+      let hash = Digest32(column: row.unsafeBytes(at: 13)), let fields = row.unsafeBytes(at: 14),
+      let type = try types.name(of: typeNumber, in: space), let creator = try principals.name(of: createdBy, in: space),
+      let updater = try principals.name(of: updatedBy, in: space)
+    else { return nil }
+    let entity = Entity(
+      key: EntityKey(type: type, id: id), version: EntityVersion(rawValue: UInt64(bitPattern: version)),
+      revision: Revision(rawValue: UInt64(bitPattern: place &- space.placeBase)), life: kind.life,
+      created: Mark(at: Timestamp(rawValue: createdAt), by: creator),
+      updated: Mark(at: Timestamp(rawValue: updatedAt), by: updater), fields: CanonicalFields(unchecked: [UInt8](fields)))
+    let change = Change(
+      entity: entity, kind: kind, previous: Revision(rawValue: UInt64(bitPattern: previous)),
+      operation: OperationID(rawValue: operation))
+    return LogEntry(change: change, salt: salt, contentDigest: digest, chainHash: hash)
+  }
+}
