@@ -112,5 +112,8 @@ let package = Package(
       name: "TidemarkStoreSQLiteTests",
       dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkTesting"],
       swiftSettings: strict),
+    .testTarget(
+      name: "TidemarkStoreTests",
+      dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkStoreSQLite", "TidemarkTesting"], swiftSettings: strict),
   ]
 )

@@ -5,12 +5,12 @@ import TidemarkTransport
 /// One setting: its key, what it means, and how its text becomes a value.
 ///
 /// The key `port_file` is the flag `--port-file`, the environment variable `TIDEMARKD_PORT_FILE` and the key `port_file` of the file.
-struct Setting {
+struct Setting: Sendable {
   let key: String
   /// What the value looks like in `--help`.
   let form: String
   let help: String
-  let apply: (String, inout Configuration) throws -> Void
+  let apply: @Sendable (String, inout Configuration) throws -> Void
 
   static let environmentPrefix = "TIDEMARKD_"
 
