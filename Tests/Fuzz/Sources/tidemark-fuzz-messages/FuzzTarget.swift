@@ -1,0 +1,1 @@
+../../../TidemarkWireTests/Support/FuzzTarget.swift
