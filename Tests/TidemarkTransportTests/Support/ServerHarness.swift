@@ -16,6 +16,8 @@ struct ServerHarness {
   var output = ByteBuffer()
   /// How the connection was closed; `nil` while it is open.
   var closedAfterWriting: Bool?
+  /// Whether messages of client streams are taken at once.
+  var returnsCredit = true
   private(set) var parkedCalls: [CallID] = []
   private(set) var cancelled: [CallID: CancelReason] = [:]
   private(set) var dispatched = 0
@@ -76,7 +78,7 @@ struct ServerHarness {
           sizes.append(message.readableBytes)
           _ = machine.send(message, on: id, into: &output)
         }
-        machine.returnCredit(owed, to: id, into: &output)
+        if returnsCredit { machine.returnCredit(owed, to: id, into: &output) }
         if isLast, let first = firstMessages.removeValue(forKey: id) {
           machine.complete(id, CallReply(message: first), into: &output, now: now)
         }
