@@ -115,5 +115,9 @@ let package = Package(
     .testTarget(
       name: "TidemarkStoreTests",
       dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkStoreSQLite", "TidemarkTesting"], swiftSettings: strict),
+    .testTarget(
+      name: "TidemarkServerTests", dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkServer", "TidemarkTesting"],
+      swiftSettings: strict),
+    .testTarget(name: "TidemarkDaemonTests", dependencies: ["tidemarkd", arguments], swiftSettings: strict),
   ]
 )

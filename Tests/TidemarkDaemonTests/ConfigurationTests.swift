@@ -1,0 +1,60 @@
+import ArgumentParser
+import Testing
+
+@testable import tidemarkd
+
+/// One precedence, and a clear message for everything that cannot be right.
+@Suite struct ConfigurationTests {
+  private func resolve(
+    flags: [String: String] = [:], environment: [String: String] = [:], file: String? = nil
+  ) throws -> Configuration {
+    try Configuration.resolve(flags: flags, environment: environment, filePath: file)
+  }
+
+  private func message(flags: [String: String] = [:], environment: [String: String] = [:]) -> String? {
+    do { _ = try resolve(flags: flags, environment: environment) } catch { return "\(error)" }
+    return nil
+  }
+
+  @Test func flagWinsOverEnvironmentOverDefault() throws {
+    #expect(try resolve().port == 8433)
+    #expect(try resolve(environment: ["TIDEMARKD_LISTEN": "127.0.0.1:1"]).port == 1)
+    #expect(try resolve(flags: ["listen": "127.0.0.1:2"], environment: ["TIDEMARKD_LISTEN": "127.0.0.1:1"]).port == 2)
+  }
+
+  @Test func fileGivesWayToTheEnvironment() throws {
+    let values = try ConfigurationFile.parse("log_level: debug\nthreads: 4\n", path: "t.yaml")
+    #expect(values == ["log_level": "debug", "threads": "4"])
+  }
+
+  @Test(arguments: ["colour: blue", "- a", "threads: [1]", "threads: 1\nthreads: 2", "a: b: c"])
+  func filesThatCannotBeRightAreRefused(text: String) {
+    #expect(throws: ConfigurationError.self) { try ConfigurationFile.parse(text, path: "t.yaml") }
+  }
+
+  @Test func unknownEnvironmentSettingIsRefused() {
+    #expect(message(environment: ["TIDEMARKD_LISTN": "x"])?.contains("TIDEMARKD_LISTN") == true)
+    #expect(message(environment: ["TIDEMARK_URL": "x"]) == nil)
+  }
+
+  @Test(arguments: [
+    ("threads", "0"), ("threads", "many"), ("listen", "8433"), ("listen", "127.0.0.1:70000"), ("store", "mysql:x"), ("store", "sqlite:"),
+    ("development", "maybe"), ("log_level", "loud"), ("log_format", "xml"), ("idle_timeout_ms", "-1"),
+  ])
+  func wrongValuesNameTheirSetting(key: String, value: String) {
+    #expect(message(flags: [key: value])?.contains(key) == true)
+  }
+
+  @Test func contradictionsAreRefused() {
+    #expect(message(flags: ["listen": "0.0.0.0:8433"])?.contains("listen_beyond_loopback_without_tls") == true)
+    #expect(message(flags: ["listen": "0.0.0.0:8433", "listen_beyond_loopback_without_tls": "true"]) == nil)
+    #expect(
+      message(flags: ["listen": "0.0.0.0:8433", "listen_beyond_loopback_without_tls": "true", "development": "true"]) != nil)
+    #expect(message(flags: ["connections_max": "10", "connections_per_address_max": "11"]) != nil)
+  }
+
+  @Test func everySettingHasAFlag() {
+    let help = Serve.helpMessage()
+    for setting in Setting.all { #expect(help.contains(setting.flag), "\(setting.key)") }
+  }
+}
