@@ -14,6 +14,19 @@ extension MessageArena {
   }
 }
 
+extension MessageArena {
+  /// As `decode`, for a message with repeated fields that are read apart from the rest.
+  func decode<Message, Result>(
+    _ bytes: UnsafeRawBufferPointer, as kind: MessageKind<Message>, fields number: UInt32,
+    _ body: (Message, Fields) throws(WireError) -> Result
+  ) throws(WireError) -> Result {
+    reset()
+    defer { reset() }
+    let parts = try FieldsReader.split(bytes, number: number, in: self)
+    return try body(try unpack(parts.rest, as: kind).pointee, parts.fields)
+  }
+}
+
 extension ProtobufCBinaryData {
   /// The bytes, in place.
   var raw: UnsafeRawBufferPointer {
@@ -63,7 +76,11 @@ enum Part {
   }
 
   static func fieldName(_ data: ProtobufCBinaryData, _ field: String) throws(WireError) -> FieldPath {
-    guard let name = FieldPath(try data.text()) else {
+    try fieldName(data.raw, field)
+  }
+
+  static func fieldName(_ bytes: UnsafeRawBufferPointer, _ field: String) throws(WireError) -> FieldPath {
+    guard let name = FieldPath(try String(wire: bytes)) else {
       throw .invalid(
         field, rule: "field_name",
         "A field name has segments of the form [A-Za-z_][A-Za-z0-9_]{0,62} joined by dots, at most 255 bytes in all.")

@@ -18,7 +18,8 @@ struct WireReader {
   }
 
   private let bytes: UnsafeRawBufferPointer
-  private var position = 0
+  /// How many bytes were read.
+  private(set) var position = 0
 
   init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
@@ -77,6 +78,15 @@ struct WireReader {
     return UnsafeRawBufferPointer(rebasing: bytes[start..<position])
   }
 
+  /// Reads 8 bytes, lowest first.
+  @inline(__always)
+  mutating func readFixed64() throws(WireError) -> UInt64 {
+    guard bytes.count &- position >= 8 else { throw .truncated }
+    let value = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+    position &+= 8
+    return value
+  }
+
   /// Reads a length and that much UTF-8.
   mutating func readString() throws(WireError) -> String { try String(wire: readBytes()) }
 
@@ -94,6 +104,25 @@ struct WireReader {
   private mutating func skip(count: Int) throws(WireError) {
     guard bytes.count &- position >= count else { throw .truncated }
     position &+= count
+  }
+}
+
+extension WireReader {
+  /// The content of the one sub-message of a message that has no other fields; `nil` when it is absent. Unknown fields are ignored.
+  static func only(_ number: UInt32, of bytes: UnsafeRawBufferPointer) throws(WireError) -> UnsafeRawBufferPointer? {
+    guard bytes.count <= WireLimits.messageBytesMax else { throw .tooLarge }
+    var content: UnsafeRawBufferPointer?
+    var reader = WireReader(bytes)
+    while let tag = try reader.readTag() {
+      guard tag.number == number else {
+        try reader.skip(tag.type)
+        continue
+      }
+      guard tag.type == .bytes else { throw .unparsable }
+      guard content == nil else { throw .repeatedSubmessage }
+      content = try reader.readBytes()
+    }
+    return content
   }
 }
 

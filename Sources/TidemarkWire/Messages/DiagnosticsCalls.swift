@@ -51,23 +51,24 @@ extension Echo: EncodableMessage, DecodableMessage {
   }
 
   public static func decode(_ bytes: UnsafeRawBufferPointer, using arena: MessageArena) throws(WireError) -> Echo {
-    try arena.decode(bytes, as: .echo) { (message) throws(WireError) in
-      try Part.required(message.entity, "entity") { (entity) throws(WireError) in
-        var echo = Echo()
-        echo.type = try entity.type.text()
-        echo.id = try entity.id.text()
-        echo.version = entity.version
-        echo.revision = entity.revision
-        echo.state = entity.state.rawValue
-        echo.createdAtMicroseconds = entity.created_at_us
-        echo.createdBy = try entity.created_by.text()
-        echo.updatedAtMicroseconds = entity.updated_at_us
-        echo.updatedBy = try entity.updated_by.text()
-        echo.deletedAtMicroseconds = entity.deleted_at_us
-        echo.deletedBy = try entity.deleted_by.text()
-        echo.fields = try Fields(entity.n_fields, entity.fields)
-        return echo
-      }
+    guard let entity = try WireReader.only(1, of: bytes) else {
+      throw .invalid("entity", rule: "entity_required", "The part 'entity' is missing.")
+    }
+    return try arena.decode(entity, as: .entity, fields: CanonicalFields.fieldNumber) { (entity, fields) throws(WireError) in
+      var echo = Echo()
+      echo.type = try entity.type.text()
+      echo.id = try entity.id.text()
+      echo.version = entity.version
+      echo.revision = entity.revision
+      echo.state = entity.state.rawValue
+      echo.createdAtMicroseconds = entity.created_at_us
+      echo.createdBy = try entity.created_by.text()
+      echo.updatedAtMicroseconds = entity.updated_at_us
+      echo.updatedBy = try entity.updated_by.text()
+      echo.deletedAtMicroseconds = entity.deleted_at_us
+      echo.deletedBy = try entity.deleted_by.text()
+      echo.fields = fields
+      return echo
     }
   }
 }

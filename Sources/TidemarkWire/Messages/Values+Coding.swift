@@ -115,25 +115,25 @@ extension Patch.Operation {
 }
 
 extension WireError {
-  fileprivate static func noKind(_ name: FieldPath) -> WireError {
+  static func noKind(_ name: FieldPath) -> WireError {
     WireError(
       Violation(field: name, rule: "value_missing", message: "The field '\(name)' has no value; null is a value of its own."))
   }
-  fileprivate static func nullFalse(_ name: FieldPath) -> WireError {
+  static func nullFalse(_ name: FieldPath) -> WireError {
     WireError(Violation(field: name, rule: "null_false", message: "The member null_value can only be true."))
   }
-  fileprivate static func notJSON(_ name: FieldPath) -> WireError {
+  static func notJSON(_ name: FieldPath) -> WireError {
     WireError(
       Violation(
         field: name, rule: "json",
         message: "The field '\(name)' is not one JSON document nested at most \(Limits.jsonDepthMax) deep."))
   }
-  fileprivate static func listTooLong(_ name: FieldPath) -> WireError {
+  static func listTooLong(_ name: FieldPath) -> WireError {
     WireError(
       Violation(
         field: name, rule: "list_elements_max", message: "A list has at most \(Limits.listElementsMax) elements."))
   }
-  fileprivate static var tooManyFields: WireError {
+  static var tooManyFields: WireError {
     WireError(Violation(rule: "fields_max", message: "An entity has at most \(Limits.fieldsPerEntityMax) fields."))
   }
   fileprivate static var tooManyOperations: WireError {

@@ -26,15 +26,15 @@ extension WriteRequest {
   ) throws(WireError) -> WriteRequest {
     switch kind {
     case .create:
-      try arena.decode(bytes, as: .create) { (m) throws(WireError) in
+      try arena.decode(bytes, as: .create, fields: 4) { (m, fields) throws(WireError) in
         try WriteRequest(
           space: m.space, type: m.type, id: m.id.raw.isEmpty ? nil : Part.id(m.id),
-          action: .create(Fields(m.n_fields, m.fields)), options: m.options, makeOperation)
+          action: .create(fields), options: m.options, makeOperation)
       }
     case .getOrCreate:
-      try arena.decode(bytes, as: .getOrCreate) { (m) throws(WireError) in
+      try arena.decode(bytes, as: .getOrCreate, fields: 4) { (m, fields) throws(WireError) in
         try WriteRequest(
-          space: m.space, type: m.type, id: Part.id(m.id), action: .getOrCreate(Fields(m.n_fields, m.fields)),
+          space: m.space, type: m.type, id: Part.id(m.id), action: .getOrCreate(fields),
           options: m.options, makeOperation)
       }
     case .update:
@@ -44,10 +44,10 @@ extension WriteRequest {
           action: .update(Patch(m.n_operations, m.operations), required(m.expected)), options: m.options, makeOperation)
       }
     case .replace:
-      try arena.decode(bytes, as: .replace) { (m) throws(WireError) in
+      try arena.decode(bytes, as: .replace, fields: 4) { (m, fields) throws(WireError) in
         try WriteRequest(
           space: m.space, type: m.type, id: Part.id(m.id),
-          action: .replace(Fields(m.n_fields, m.fields), required(m.expected)), options: m.options, makeOperation)
+          action: .replace(fields, required(m.expected)), options: m.options, makeOperation)
       }
     case .delete:
       try arena.decode(bytes, as: .delete) { (m) throws(WireError) in

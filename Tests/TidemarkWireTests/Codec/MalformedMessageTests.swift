@@ -94,7 +94,9 @@ import TidemarkCore
     let half = WireLimits.messageBytesMax / 2
     // 2 bytes each: empty fields of an entity, empty keys, empty unknown fields, empty scalars of a list.
     let emptyFields = [[UInt8]](repeating: [4 << 3 | 2, 0], count: half).flatMap { $0 }
-    #expect(createRefusal(emptyFields) == .tooManyElements)
+    #expect(createRefusal(emptyFields)?.violations.first?.rule == "field_name")
+    let unknownInField = [[UInt8]](repeating: [9 << 3 | 2, 0], count: half - 64).flatMap { $0 }
+    #expect(createRefusal(Raw.bytes(4, unknownInField)) == .tooManyElements)
     let emptyKeys = [[UInt8]](repeating: [2 << 3 | 2, 0], count: half).flatMap { $0 }
     #expect(refusal(emptyKeys) { (raw) throws(WireError) in try BatchGetRequest.decode(raw, using: arena) } == .tooManyElements)
     let unknown = [[UInt8]](repeating: [9 << 3 | 2, 0], count: half).flatMap { $0 }

@@ -1,4 +1,5 @@
 import CTidemarkProtobufC
+import CTidemarkWire
 import Testing
 
 @testable import TidemarkWire
