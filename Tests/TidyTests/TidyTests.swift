@@ -2,8 +2,18 @@ import Testing
 
 /// The habits of this repository, applied to every file in it.
 @Suite struct TidyTests {
-  private func expectNone(_ findings: [Finding], _ location: SourceLocation = #_sourceLocation) {
-    for finding in findings { Issue.record("\(finding)", sourceLocation: location) }
+  /// Files that do not keep a rule yet, by the name of the test. A file that keeps it has to leave the list.
+  private static let pending: [String: Set<String>] = [
+    "decisionsHaveTheirHeadings()": ["docs/decisions/framing-details.md"],
+    "uncheckedSharingIsExplained()": ["Tests/Fuzz/Sources/tidemark-fuzz-messages/Entry.swift"],
+  ]
+
+  private func expectNone(_ findings: [Finding], test: String = #function, _ location: SourceLocation = #_sourceLocation) {
+    let pending = Self.pending[test] ?? []
+    for finding in findings where !pending.contains(finding.path) { Issue.record("\(finding)", sourceLocation: location) }
+    for path in pending.subtracting(findings.map(\.path)) {
+      Issue.record("\(path) keeps this rule now: take it out of `pending`", sourceLocation: location)
+    }
   }
 
   private func isSwift(_ path: String) -> Bool { path.hasSuffix(".swift") }
@@ -33,7 +43,7 @@ import Testing
 
   @Test func targetsDependDownward() { expectNone(Repository.findings(ImportRules.packageArrows) { $0 == "Package.swift" }) }
 
-  @Test func nothingTraps() { expectNone(Repository.findings(TrapRules.traps, in: isProduct)) }
+  @Test func nothingTraps() { expectNone(Repository.findings(TrapRules.traps) { isProduct($0) && !isTest($0) }) }
 
   @Test func filesThatMayTrapStillDo() {
     for path in TrapRules.preconditionFiles.keys.sorted() {

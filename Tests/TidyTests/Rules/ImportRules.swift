@@ -4,9 +4,9 @@ enum ImportRules {
   private static let allowed: [String: Set<String>] = [
     "TidemarkCore": [],
     "TidemarkWire": ["TidemarkCore", "CTidemarkWire", "CTidemarkProtobufC", "CTidemarkZlib", "Synchronization"],
-    "TidemarkStore": ["TidemarkCore", "Crypto", "Glibc", "Synchronization"],
-    "TidemarkSQLite": ["CTidemarkSQLite", "Glibc", "Synchronization"],
-    "TidemarkStoreSQLite": ["TidemarkCore", "TidemarkStore", "TidemarkSQLite", "Glibc", "Synchronization"],
+    "TidemarkStore": ["TidemarkCore", "Crypto", "Glibc", "Musl", "Synchronization"],
+    "TidemarkSQLite": ["CTidemarkSQLite", "Glibc", "Musl", "Synchronization"],
+    "TidemarkStoreSQLite": ["TidemarkCore", "TidemarkStore", "TidemarkSQLite", "Glibc", "Musl", "Synchronization"],
   ]
 
   /// What a module may not import, with the reason.

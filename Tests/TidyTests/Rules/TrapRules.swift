@@ -5,6 +5,10 @@ enum TrapRules {
     "Sources/TidemarkCore/Values/ByteCoding.swift":
       "the size and the bytes of an encoding are computed from the same value; writing past the end must be impossible",
     "Sources/TidemarkStore/Writer/WorkQueue.swift": "threads are made at start, before anybody is listened to",
+    "Sources/TidemarkStoreSQLite/SQLiteReader.swift": "which reads nest is written in this repository, not asked for by a peer",
+    "Sources/TidemarkStoreSQLite/SQLiteSnapshot.swift":
+      "a snapshot that outlives its transaction is a mistake in this repository",
+    "Sources/TidemarkStoreSQLite/SQLiteWriter.swift": "which writes nest is written in this repository, not asked for by a peer",
     "Sources/TidemarkWire/Codec/WireMessage.swift": "the caller makes the buffer from the size that the message itself told",
   ]
 

@@ -25,6 +25,8 @@ enum Repository {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: root.appending(path: folder).path)) ?? []
       for name in names {
         let path = folder.isEmpty ? name : "\(folder)/\(name)"
+        // A link shows a file that is read at its own place.
+        if (try? FileManager.default.destinationOfSymbolicLink(atPath: root.appending(path: path).path)) != nil { continue }
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: root.appending(path: path).path, isDirectory: &isFolder) else { continue }
         if isFolder.boolValue {
