@@ -52,7 +52,9 @@ public final class Statement {
   public func bind(_ text: String, at index: Int32) {
     var copy = text
     copy.withUTF8 { bytes in
-      bytes.withMemoryRebound(to: CChar.self) { note(tidemark_sqlite_bind_text_copy(handle, index, $0.baseAddress, Int32(clamping: $0.count))) }
+      bytes.withMemoryRebound(to: CChar.self) {
+        note(tidemark_sqlite_bind_text_copy(handle, index, $0.baseAddress, Int32(clamping: $0.count)))
+      }
     }
   }
 

@@ -90,7 +90,9 @@ public struct SQLiteMigrator: Sendable {
   static func format(of connection: Connection, known migrations: [Migration]) throws -> Int {
     let application = try connection.integer("PRAGMA application_id") ?? 0
     let format = try connection.integer("PRAGMA user_version") ?? 0
-    if application == 0, format == 0, try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name <> 'sqlite_sequence'") == 0 {
+    if application == 0, format == 0,
+      try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name <> 'sqlite_sequence'") == 0
+    {
       return 0
     }
     guard application == applicationID else { throw StoreError(.unknownFormat, "the file is a database of another program") }

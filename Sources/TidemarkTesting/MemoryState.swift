@@ -150,7 +150,8 @@ final class MemoryTransaction: MemorySnapshot, StoreTransaction {
       var part = state.parts[space] ?? MemorySpace()
       for entry in entries {
         let entity = entry.change.entity
-        try require(entity.revision.rawValue == UInt64(part.log.count) + 1, "revision \(entity.revision) does not continue the log")
+        try require(
+          entity.revision.rawValue == UInt64(part.log.count) + 1, "revision \(entity.revision) does not continue the log")
         try require(
           (entry.change.previous == .zero) == (part.heads[entity.key] == nil),
           "the entity \(entity.key.type)/\(entity.key.id) has no head to move, or has one already")

@@ -30,7 +30,9 @@ public final class MemoryStore: EntityStore {
   /// Puts other fields under a revision without touching its digest, for tests of verification.
   public func tamper(_ revision: Revision, in space: SpaceID, fields: CanonicalFields) {
     state.withLock { state in
-      guard let index = Int(exactly: revision.rawValue), state.parts[space]?.log.indices.contains(index - 1) == true else { return }
+      guard let index = Int(exactly: revision.rawValue), state.parts[space]?.log.indices.contains(index - 1) == true else {
+        return
+      }
       state.parts[space]?.log[index - 1].change.entity.fields = fields
     }
   }

@@ -11,7 +11,8 @@ extension Conformance {
       let fields = try CanonicalFields.sample("x", 3)
       try store.extend(&script) { script in
         [
-          script.make(.update, keys[0], fields: fields), script.make(.replace, keys[0], by: writer), script.make(.delete, keys[0]),
+          script.make(.update, keys[0], fields: fields), script.make(.replace, keys[0], by: writer),
+          script.make(.delete, keys[0]),
           script.make(.restore, keys[0], by: writer), script.make(.purge, keys[1]),
         ]
       }
@@ -76,7 +77,8 @@ extension Conformance {
       try store.damage(revision, in: id)
       try store.read { snapshot in
         try expectEqual(
-          try snapshot.logRows(after: .zero, in: id, limit: 9), [.intact(script.log[0]), .damaged(revision), .intact(script.log[2])],
+          try snapshot.logRows(after: .zero, in: id, limit: 9),
+          [.intact(script.log[0]), .damaged(revision), .intact(script.log[2])],
           "rows")
         try expectError(.corrupt, "the damaged entry") { _ = try snapshot.logEntry(at: revision, in: id) }
         try expectError(.corrupt, "the damaged entity") { _ = try snapshot.entities([keys[1]], in: id) }

@@ -88,7 +88,8 @@ extension Receipt {
 extension TokenRecord {
   static func sample(_ id: String) throws -> TokenRecord {
     TokenRecord(
-      id: id, secretHash: .sample(UInt64(id.utf8.count)), principal: try .sample("owner of \(id)"), roleEverywhere: nil, roles: [:],
+      id: id, secretHash: .sample(UInt64(id.utf8.count)), principal: try .sample("owner of \(id)"), roleEverywhere: nil,
+      roles: [:],
       createdAt: Timestamp(rawValue: 42))
   }
 }

@@ -93,9 +93,11 @@ extension Conformance {
       let key = try EntityKey.sample("note", "a")
       try store.write { transaction in
         var script = SpaceScript(try transaction.makeSampleSpace("s", seed: 1))
-        try transaction.extend(script, [script.make(.create, key)])
+        let creation = script.make(.create, key)
+        try transaction.extend(script, [creation])
         try expectEqual(try transaction.entities([key], in: script.record.id), [script.entities[key]], "the new entity")
-        try transaction.extend(script, [script.make(.delete, key)])
+        let deletion = script.make(.delete, key)
+        try transaction.extend(script, [deletion])
         try expectEqual(try transaction.entities([key], in: script.record.id), [script.entities[key]], "the deleted entity")
         try expectEqual(try transaction.space(named: script.record.name), script.record, "the space")
         try transaction.insertReceipts([.sample(1)], of: .sample, in: script.record.id, at: Timestamp(rawValue: 5))

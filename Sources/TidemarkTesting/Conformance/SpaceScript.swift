@@ -14,7 +14,8 @@ public struct SpaceScript: Sendable {
 
   /// The entry of the next change.
   public mutating func make(
-    _ kind: ChangeKind, _ key: EntityKey, fields: CanonicalFields = .empty, by: PrincipalName = .sample, createdBy: PrincipalName? = nil,
+    _ kind: ChangeKind, _ key: EntityKey, fields: CanonicalFields = .empty, by: PrincipalName = .sample,
+    createdBy: PrincipalName? = nil,
     bits: UInt64 = 7
   ) -> LogEntry {
     let before = entities[key]
@@ -27,7 +28,8 @@ public struct SpaceScript: Sendable {
     if kind == .purge { entity.fields = .empty }
     let number = entity.revision.rawValue
     let change = Change(
-      entity: entity, kind: kind, previous: before?.revision ?? .zero, operation: OperationID(rawValue: Bytes16(high: bits, low: number)))
+      entity: entity, kind: kind, previous: before?.revision ?? .zero,
+      operation: OperationID(rawValue: Bytes16(high: bits, low: number)))
     let entry = Chain.seal(change, after: record.chainHash, salt: Bytes16(high: ~bits, low: number))
     let wasAlive = before?.life == .alive
     record.revision = entity.revision
