@@ -19,21 +19,25 @@ public enum UUIDText {
   }
 
   /// Reads text of either case; `nil` when it is not a UUID.
-  public static func parse(_ text: some Collection<UInt8>) -> Bytes16? {
-    guard text.count == 36 else { return nil }
+  public static func parse(_ text: String) -> Bytes16? {
+    var copy = text
+    return copy.withUTF8 { parse(UnsafeRawBufferPointer($0)) }
+  }
+
+  /// Reads text of either case; `nil` when it is not a UUID.
+  public static func parse(_ text: UnsafeRawBufferPointer) -> Bytes16? {
+    guard text.count == 36, text[8] == dash, text[13] == dash, text[18] == dash, text[23] == dash else { return nil }
     var words: (UInt64, UInt64) = (0, 0)
     var nibbles = 0
-    for (index, byte) in text.enumerated() {
-      if index == 8 || index == 13 || index == 18 || index == 23 {
-        guard byte == UInt8(ascii: "-") else { return nil }
-        continue
-      }
-      guard let nibble = hexValue(byte) else { return nil }
+    for index in 0..<36 where index != 8 && index != 13 && index != 18 && index != 23 {
+      guard let nibble = hexValue(text[index]) else { return nil }
       if nibbles < 16 { words.0 = words.0 << 4 | nibble } else { words.1 = words.1 << 4 | nibble }
       nibbles += 1
     }
     return Bytes16(high: words.0, low: words.1)
   }
+
+  private static let dash = UInt8(ascii: "-")
 
   /// Makes a version 7 UUID: 48 bits of Unix milliseconds, then 74 random bits (RFC 9562, section 5.7).
   public static func makeVersion7(now: Timestamp, using random: inout some RandomNumberGenerator) -> Bytes16 {

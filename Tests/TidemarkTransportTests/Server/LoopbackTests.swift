@@ -81,10 +81,11 @@ extension ClientConnection {
     request.writeInteger(UInt64(count))
     request.writeInteger(UInt64(size))
     let seen = StreamCount()
+    let message = request
     return try await withCheckedThrowingContinuation { continuation in
       eventLoop.execute {
         seen.call = self.stream(
-          method: EchoHandler.streamMethod, message: request,
+          method: EchoHandler.streamMethod, message: message,
           onMessage: { message, owed in
             if message.readableBytes == size { seen.count += 1 }
             if let call = seen.call { self.returnCredit(owed, to: call) }
