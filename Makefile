@@ -37,7 +37,7 @@ check-generated: ## Generated code is what scripts/generate makes of Proto
 
 # Judged by the exit status. The flag changes nothing in what is compiled, so `make test` builds nothing twice.
 declared_imports := --explicit-target-dependency-import-check error
-check-imports: ## Every import is declared in Package.swift
+check-imports: ## Every import is declared in Package.swift; warnings in our targets are errors
 	@scripts/setup test
 	swift build --build-tests $(declared_imports)
 
