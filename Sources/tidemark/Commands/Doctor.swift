@@ -1,0 +1,143 @@
+import ArgumentParser
+import TidemarkClient
+import TidemarkCore
+import TidemarkWire
+
+/// Finds out why things do not work.
+struct Doctor: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Check address, connection, token, clock, space and versions, and say what to do.",
+    discussion: "Exits with 6 when the server cannot be reached, with 4 when the token is not good, with 1 for anything else.")
+
+  private static let names = ["result", "check", "detail", "advice"]
+
+  @OptionGroup var options: CallOptions
+
+  func run() async throws {
+    if options.output.listsFields(Doctor.names) { return }
+    var writer = RecordWriter(options.output, columns: Doctor.names)
+    let status = try await examine { finding in writer.write(finding.json) }
+    writer.finish()
+    if status != .done { throw CommandFailure.told(status) }
+  }
+
+  /// What one check found.
+  private struct Finding {
+    enum Result: String { case ok, warning, failed }
+    var result: Result
+    var check: String
+    var detail: String
+    var advice = ""
+
+    var json: JSON {
+      .object([
+        .init("result", .string(result.rawValue)), .init("check", .string(check)), .init("detail", .string(detail)),
+        .init("advice", .string(advice)),
+      ])
+    }
+  }
+
+  private func examine(_ tell: (Finding) -> Void) async throws -> ExitStatus {
+    let target: ServerOptions.Target
+    do {
+      target = try options.server.resolve()
+    } catch {
+      tell(Finding(result: .failed, check: "address", detail: error.message, advice: error.advice.joined(separator: " ")))
+      return error.status
+    }
+    tell(Finding(result: .ok, check: "address", detail: "\(target.address) from \(target.addressSource)"))
+    var status = ExitStatus.done
+    try await options.run { session in
+      status = await examine(session, tell)
+    }
+    return status
+  }
+
+  private func examine(_ session: Session, _ tell: (Finding) -> Void) async -> ExitStatus {
+    let start = ContinuousClock.now
+    do {
+      let hello = try await session.client.handshake()
+      tell(
+        Finding(result: .ok, check: "connection", detail: "open after \(TimeSpan.milliseconds(ContinuousClock.now - start)) ms"))
+      tell(Doctor.handshake(hello))
+    } catch {
+      tell(
+        Finding(
+          result: .failed, check: "connection", detail: error.message,
+          advice: error.code == .protocolError
+            ? "Install the version of tidemark that belongs to the server."
+            : "Is tidemarkd running there? Do host and port agree with its --listen? Does a firewall stand between?"))
+      return ExitStatus(error.code)
+    }
+    let transport = Doctor.privacy(session.target)
+    tell(transport)
+    do {
+      let asked = ContinuousClock.now
+      let info = try await session.client.serverInfo()
+      tell(Doctor.credentials(info, session.target))
+      tell(Doctor.clock(info, roundTrip: ContinuousClock.now - asked))
+      tell(Doctor.versions(info))
+    } catch {
+      tell(Doctor.refusal("token", error, session.target))
+      return ExitStatus(error.code)
+    }
+    do {
+      let space = try await session.space.describe()
+      tell(
+        Finding(
+          result: .ok, check: "space", detail: "'\(space.name)' at revision \(space.revision), \(space.aliveEntities) entities"))
+    } catch {
+      tell(Doctor.refusal("space", error, session.target))
+      return ExitStatus(error.code)
+    }
+    return .done
+  }
+
+  private static func handshake(_ hello: Hello) -> Finding {
+    let limit = hello.callsInFlightMax == 0 ? 128 : hello.callsInFlightMax
+    let message = hello.messageBytesMax == 0 ? UInt32(WireLimits.messageBytesMax) : hello.messageBytesMax
+    return Finding(
+      result: .ok, check: "handshake",
+      detail: "protocol 1.\(hello.minorMax), \(limit) calls at once, messages up to \(message) bytes")
+  }
+
+  private static func privacy(_ target: ServerOptions.Target) -> Finding {
+    if target.address.isLoopback { return Finding(result: .ok, check: "privacy", detail: "nothing leaves this machine") }
+    return Finding(
+      result: .warning, check: "privacy", detail: "the connection is not encrypted",
+      advice: "Use it on a private network or through a tunnel only: the token can be read on the way.")
+  }
+
+  private static func credentials(_ info: GetServerInfoResponse, _ target: ServerOptions.Target) -> Finding {
+    let who = "known as \(info.principal)" + (info.isAdmin ? ", may manage spaces and tokens" : "")
+    guard let source = target.tokenSource else {
+      return Finding(
+        result: .warning, check: "token", detail: "\(who) without a token",
+        advice: "The server runs with the development switch: never let others reach it.")
+    }
+    return Finding(result: .ok, check: "token", detail: "\(who), by the token from \(source)")
+  }
+
+  private static func clock(_ info: GetServerInfoResponse, roundTrip: Duration) -> Finding {
+    let mine = ClientTiming.system.now().rawValue - Int64(roundTrip / .microseconds(2))
+    let skew = Double(mine - info.serverTime.rawValue) / 1_000_000
+    let text =
+      skew.magnitude < 1
+      ? "less than a second apart" : "\(TimeSpan.text(skew.magnitude)) \(skew > 0 ? "ahead of" : "behind") the server"
+    if skew.magnitude < 30 { return Finding(result: .ok, check: "clock", detail: text) }
+    return Finding(
+      result: .warning, check: "clock", detail: text,
+      advice: "Set the clock of this machine by NTP. Versions do not depend on it; times of edits do.")
+  }
+
+  private static func versions(_ info: GetServerInfoResponse) -> Finding {
+    let uptime = TimeSpan.text(Double(info.uptimeMicroseconds) / 1_000_000)
+    return Finding(
+      result: .ok, check: "versions", detail: "server \(info.version), up for \(uptime); tidemark \(ToolVersion.text)")
+  }
+
+  private static func refusal(_ check: String, _ error: ClientError, _ target: ServerOptions.Target) -> Finding {
+    let failure = CommandFailure(error, to: target.address)
+    return Finding(result: .failed, check: check, detail: error.message, advice: failure.advice.joined(separator: " "))
+  }
+}

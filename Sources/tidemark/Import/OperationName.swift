@@ -1,0 +1,36 @@
+import Crypto
+import TidemarkCore
+
+/// Operation ids that come from what a write asks for, so that importing the same file again is answered by receipts.
+///
+/// A UUID of version 8 (RFC 9562, section 5.8): the first 122 bits of a SHA-256 over space, type, id and content, each with its
+/// length.
+enum OperationName {
+  /// For the write that makes an entity.
+  static func create(space: SpaceName, key: EntityKey, fields: Fields) -> OperationID {
+    make("create", space, key, [CanonicalFields(fields).bytes])
+  }
+
+  /// For the write that changes one.
+  static func update(space: SpaceName, key: EntityKey, patch: Patch, expected: Expected) -> OperationID {
+    let item = WriteItem(
+      operation: OperationID(rawValue: Bytes16(high: 0, low: 0)), type: key.type, id: key.id, action: .update(patch, expected))
+    return make("update", space, key, [WriteContent.encode(item)])
+  }
+
+  private static func make(_ kind: String, _ space: SpaceName, _ key: EntityKey, _ content: [[UInt8]]) -> OperationID {
+    var hash = SHA256()
+    let texts = ["tidemark import 1", kind, space.text, key.type.text, key.id.text].map { Array($0.utf8) }
+    for part in texts + content {
+      withUnsafeBytes(of: UInt64(part.count).bigEndian) { hash.update(bufferPointer: $0) }
+      hash.update(data: part)
+    }
+    var high: UInt64 = 0
+    var low: UInt64 = 0
+    for (index, byte) in hash.finalize().prefix(16).enumerated() {
+      if index < 8 { high = high << 8 | UInt64(byte) } else { low = low << 8 | UInt64(byte) }
+    }
+    return OperationID(
+      rawValue: Bytes16(high: high & ~0xF000 | 0x8000, low: low & ~(0b11 << 62) | 0b10 << 62))
+  }
+}
