@@ -85,7 +85,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .executableTarget(
-      name: "tidemark", dependencies: ["TidemarkCore", "TidemarkClient", arguments], swiftSettings: strict),
+      name: "tidemark", dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkClient", arguments, crypto],
+      swiftSettings: strict),
 
     // Benchmarks
     .executableTarget(
@@ -122,5 +123,10 @@ let package = Package(
       name: "TidemarkServerTests", dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkServer", "TidemarkTesting"],
       swiftSettings: strict),
     .testTarget(name: "TidemarkDaemonTests", dependencies: ["tidemarkd", arguments], swiftSettings: strict),
+    .testTarget(
+      name: "TidemarkClientTests", dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkClient", nioCore],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TidemarkCommandTests", dependencies: ["TidemarkCore", "tidemark", "tidemarkd"], swiftSettings: strict),
   ]
 )

@@ -1,0 +1,100 @@
+import Foundation
+import Testing
+
+/// What a program printed, and how it ended.
+struct Finished {
+  var status: Int32
+  var output: String
+  var error: String
+}
+
+/// The folder the programs were built into: the one of this test's own executable.
+private func productFolder() throws -> URL {
+  let own = try #require(Bundle.main.executableURL)
+  return own.deletingLastPathComponent()
+}
+
+/// A real daemon on a fresh store, and the real command line against it.
+final class Programs {
+  let folder: URL
+  let port: Int
+  private let daemon: Process
+
+  /// Starts the daemon and waits until it is ready.
+  init() async throws {
+    folder = FileManager.default.temporaryDirectory.appendingPathComponent("tidemark-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let portFile = folder.appendingPathComponent("port")
+    daemon = Process()
+    daemon.executableURL = try productFolder().appendingPathComponent("tidemarkd")
+    daemon.arguments = [
+      "serve", "--development", "true", "--store", "sqlite:\(folder.path)/store", "--listen", "127.0.0.1:0", "--port-file",
+      portFile.path,
+    ]
+    daemon.standardOutput = FileHandle.nullDevice
+    daemon.standardError = FileHandle.nullDevice
+    try daemon.run()
+    var found: Int?
+    let start = ContinuousClock.now
+    while found == nil, daemon.isRunning, ContinuousClock.now - start < .seconds(30) {
+      found = (try? String(contentsOf: portFile, encoding: .utf8)).flatMap {
+        Int($0.trimmingCharacters(in: .whitespacesAndNewlines))
+      }
+      if found == nil { try await Task.sleep(for: .milliseconds(10)) }
+    }
+    port = try #require(found, "the daemon is not ready")
+  }
+
+  deinit {
+    daemon.terminate()
+    daemon.waitUntilExit()
+    try? FileManager.default.removeItem(at: folder)
+  }
+
+  var url: String { "tidemark://127.0.0.1:\(port)/default" }
+
+  /// Ends the daemon.
+  func stopDaemon() {
+    daemon.terminate()
+    daemon.waitUntilExit()
+  }
+
+  /// The path of a file with this text in the test's folder.
+  func file(_ name: String, _ text: String = "") throws -> String {
+    let path = folder.appendingPathComponent(name)
+    if !text.isEmpty { try Data(text.utf8).write(to: path) }
+    return path.path
+  }
+
+  func text(of name: String) throws -> String { try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8) }
+
+  /// Runs `tidemark` with the daemon's address in the environment and no terminal.
+  func run(_ arguments: String..., environment: [String: String] = [:], input: String = "") throws -> Finished {
+    try runProcess(arguments, environment: environment, input: input)
+  }
+
+  /// The same, with the arguments as a list.
+  func run(_ arguments: [String]) throws -> Finished { try runProcess(arguments, environment: [:], input: "") }
+
+  private func runProcess(_ arguments: [String], environment: [String: String], input: String) throws -> Finished {
+    let process = Process()
+    process.executableURL = try productFolder().appendingPathComponent("tidemark")
+    process.arguments = arguments
+    var variables = ["TIDEMARK_URL": url, "HOME": folder.path, "PWD": folder.path]
+    variables.merge(environment) { $1 }
+    process.environment = variables.filter { !$0.value.isEmpty }
+    // Files, so that no pipe can fill up while nobody reads it.
+    let names = ["in", "out", "err"].map { folder.appendingPathComponent("\($0)-\(UUID().uuidString)") }
+    for name in names {
+      _ = FileManager.default.createFile(atPath: name.path, contents: name == names[0] ? Data(input.utf8) : Data())
+    }
+    process.standardInput = try FileHandle(forReadingFrom: names[0])
+    process.standardOutput = try FileHandle(forWritingTo: names[1])
+    process.standardError = try FileHandle(forWritingTo: names[2])
+    try process.run()
+    process.waitUntilExit()
+    return Finished(
+      status: process.terminationStatus, output: String(decoding: try Data(contentsOf: names[1]), as: UTF8.self),
+      error: String(decoding: try Data(contentsOf: names[2]), as: UTF8.self))
+  }
+}
