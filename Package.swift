@@ -124,7 +124,8 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "TidemarkDaemonTests", dependencies: ["tidemarkd", arguments], swiftSettings: strict),
     .testTarget(
-      name: "TidemarkClientTests", dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkClient", nioCore],
+      name: "TidemarkClientTests",
+      dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkTransport", "TidemarkClient", nioCore, nioPosix],
       swiftSettings: strict),
     .testTarget(
       name: "TidemarkCommandTests", dependencies: ["TidemarkCore", "tidemark", "tidemarkd"], swiftSettings: strict),

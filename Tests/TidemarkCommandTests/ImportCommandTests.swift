@@ -69,6 +69,45 @@ import Testing
     #expect(try programs.run("import", programs.file("none.csv"), "--type", "t").status == 1)
   }
 
+  @Test func anInterruptedImportEndsInGoodOrderAndContinues() async throws {
+    let programs = try await Programs()
+    let rows = (1...500).map { "\($0),x\n" }
+    let running = try programs.start("import", "-", "--format", "csv", "--type", "t")
+    try running.input.fileHandleForWriting.write(contentsOf: Data(("id,a\n" + rows.prefix(200).joined()).utf8))
+    // An entity on the server shows that the import is under way.
+    let start = ContinuousClock.now
+    while try programs.run("get", "t", "1").status != 0, ContinuousClock.now - start < .seconds(30) {}
+    running.process.interrupt()
+    running.process.waitUntilExit()
+    #expect(running.process.terminationReason == .exit)
+    #expect(running.process.terminationStatus == 130)
+    let error = String(decoding: try running.error.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+    #expect(error.contains("run the same command again"))
+    let whole = try programs.file("a.csv", "id,a\n" + rows.joined())
+    let again = try programs.run("import", whole, "--type", "t", "--json")
+    let counts = try summary(again)
+    #expect((Int(counts["created"] ?? "") ?? 0) + (Int(counts["unchanged"] ?? "") ?? 0) == 500)
+    #expect(counts["refused"] == "0" && counts["unchanged"] != "0")
+    let versions = try programs.run("list", "t", "--fields", "version", "--ndjson").output.split(separator: "\n")
+    #expect(versions.count == 500 && Set(versions) == ["{\"version\":1}"])
+  }
+
+  @Test func aServerThatGoesAwayDuringAnImportExitsWith6AndNothingIsDoneTwice() async throws {
+    let programs = try await Programs()
+    let running = try programs.start("import", "-", "--format", "csv", "--type", "t", "--timeout", "2")
+    let input = running.input.fileHandleForWriting
+    try input.write(contentsOf: Data("id,a\n1,x\n".utf8))
+    let start = ContinuousClock.now
+    while try programs.run("get", "t", "1").status != 0, ContinuousClock.now - start < .seconds(30) {}
+    programs.stopDaemon()
+    try input.write(contentsOf: Data("2,x\n".utf8))
+    try input.close()
+    running.process.waitUntilExit()
+    #expect(running.process.terminationStatus == 6)
+    let error = String(decoding: try running.error.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+    #expect(error.contains("1 rows: 1 created") && error.contains("run the same command again"))
+  }
+
   @Test func whatIsExportedIsImportedUnchanged() async throws {
     let programs = try await Programs()
     let lines = [

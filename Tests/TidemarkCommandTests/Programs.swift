@@ -76,6 +76,20 @@ final class Programs {
   /// The same, with the arguments as a list.
   func run(_ arguments: [String]) throws -> Finished { try runProcess(arguments, environment: [:], input: "") }
 
+  /// Starts `tidemark` and leaves it running, with pipes to it.
+  func start(_ arguments: String...) throws -> (process: Process, input: Pipe, error: Pipe) {
+    let process = Process()
+    process.executableURL = try productFolder().appendingPathComponent("tidemark")
+    process.arguments = arguments
+    process.environment = ["TIDEMARK_URL": url, "HOME": folder.path]
+    let (input, error) = (Pipe(), Pipe())
+    process.standardInput = input
+    process.standardError = error
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
+    return (process, input, error)
+  }
+
   private func runProcess(_ arguments: [String], environment: [String: String], input: String) throws -> Finished {
     let process = Process()
     process.executableURL = try productFolder().appendingPathComponent("tidemark")

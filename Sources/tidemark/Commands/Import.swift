@@ -39,12 +39,13 @@ struct Import: AsyncParsableCommand {
   func run() async throws {
     let type = try Arguments.type(type)
     let map = try ColumnMap(maps: map, columns: column)
-    let reader = try RowReader(path: file, format: try chosenFormat(), idColumn: idColumn, map: map)
+    Interruption.watch()
+    let reader = try RowReader(
+      path: file, format: try chosenFormat(), idColumn: idColumn, map: map, isInterrupted: { Interruption.isRequested })
     defer { reader.close() }
     let rejectFile = try rejects.map { path throws(CommandFailure) in try RejectFile(path: path) }
     try await options.run { session in
       let importer = RowImporter(space: session.space, type: type, updates: update)
-      Interruption.watch()
       var job = ImportJob(
         importer: importer, inFlightMax: inFlight, rejects: rejectFile, progress: Progress("rows", session.output),
         isInterrupted: { Interruption.isRequested })

@@ -66,6 +66,7 @@ struct ImportJob {
             if let blocked { next = blocked } else { next = try reader.next() }
             guard let row = next else {
               isReading = false
+              if isInterrupted() { end = .interrupted }
               continue
             }
             blocked = nil

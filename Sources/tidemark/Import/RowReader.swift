@@ -24,6 +24,8 @@ struct RowReader {
   private let map: ColumnMap
   private var parser: Parser
   private let descriptor: Int32
+  /// Whether to stop waiting for the file: standard input may say nothing for a long time.
+  private let isInterrupted: @Sendable () -> Bool
   private var rows: ArraySlice<ImportRow> = []
   private var isAtEnd = false
   private var failure: CommandFailure?
@@ -33,7 +35,10 @@ struct RowReader {
   let bytesTotal: UInt64?
 
   /// Opens a file; `-` is standard input.
-  init(path: String, format: FileFormat, idColumn: String, map: ColumnMap) throws(CommandFailure) {
+  init(
+    path: String, format: FileFormat, idColumn: String, map: ColumnMap, isInterrupted: @escaping @Sendable () -> Bool
+  ) throws(CommandFailure) {
+    self.isInterrupted = isInterrupted
     self.idColumn = idColumn
     self.map = map
     descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
@@ -54,16 +59,22 @@ struct RowReader {
     return maker.header
   }
 
-  /// The next row; `nil` at the end.
+  /// The next row; `nil` at the end, and when `isInterrupted` said so.
   ///
   /// - Throws: `CommandFailure` when the file cannot be read on. Rows before the fault are given out first.
   mutating func next() throws(CommandFailure) -> ImportRow? {
     while true {
       if let row = rows.popFirst() { return row }
       if let failure { throw failure }
-      if isAtEnd { return nil }
-      try readPiece()
+      if isAtEnd || isInterrupted() { return nil }
+      if waitForInput() { try readPiece() }
     }
+  }
+
+  /// Waits a little; `true` when there is something to read, or the end.
+  private func waitForInput() -> Bool {
+    var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&request, 1, 200) != 0
   }
 
   private mutating func readPiece() throws(CommandFailure) {
