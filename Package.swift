@@ -129,5 +129,6 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "TidemarkCommandTests", dependencies: ["TidemarkCore", "tidemark", "tidemarkd"], swiftSettings: strict),
+    .testTarget(name: "ClientsTests", dependencies: ["tidemarkd", "TidemarkTesting"], swiftSettings: strict),
   ]
 )

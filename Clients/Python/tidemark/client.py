@@ -1,0 +1,266 @@
+"""The blocking client."""
+
+import threading
+import time
+from contextlib import closing
+from datetime import datetime
+from queue import Empty
+from typing import Any, Generator, Iterable, Iterator, Mapping, Sequence, TypeVar
+
+from . import _calls as calls
+from . import model
+from ._calls import Call, ExpectedLike
+from ._connection import Broken, Ended, Limits
+from ._framing import ErrorCode
+from ._link import Link
+from ._retry import DEFAULT, Retry, Timeout, connect_patience, deadline_of, patience
+from .errors import LinkClosed, StatusCode, TidemarkError
+from .values import Fields, FieldValue
+
+T = TypeVar("T")
+
+class Client:
+  """A client that may be shared by threads. It connects when the first call needs it, and again when the connection is lost.
+
+  ``timeout`` is in seconds, for a call with all its attempts; ``None`` waits as long as the server allows. Streams (``list``, ``verify``)
+  have no deadline unless they are given one. ``compresses`` sends large messages compressed; do not use it where a secret
+  travels beside text that somebody else chose.
+  """
+
+  def __init__(
+    self, address: str = "127.0.0.1:8433", *, token: str = "", timeout: float | None = 30.0, retry: Retry = Retry(),
+    compresses: bool = False, limits: Limits = Limits(can_inflate=True)
+  ) -> None:
+    host, _, port = address.rpartition(":")
+    self._host, self._port = host.strip("[]"), int(port)
+    self._authorization = f"Bearer {token}" if token else ""
+    self._timeout = timeout
+    self._retry = retry
+    self._compresses = compresses
+    self._limits = limits
+    self._connecting = threading.Lock()
+    self._link: Link | None = None
+    self._is_closed = False
+
+  def __enter__(self) -> "Client":
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    self.close()
+
+  def close(self) -> None:
+    """Ends the connection. Calls of other threads that are in flight fail."""
+    with self._connecting:
+      self._is_closed = True
+      link, self._link = self._link, None
+    if link is not None:
+      link.close()
+
+  # Entities
+
+  def create(
+    self, space: str, type: str, fields: Fields, *, id: str = "", operation_id: str | None = None, edited_at: datetime | None = None,
+    known_revision: int = 0, returns_entity: bool = False, timeout: Timeout = DEFAULT
+  ) -> model.Outcome:
+    """Makes an entity. The server makes an id when none is given."""
+    options = calls.make_options(operation_id, edited_at, known_revision, returns_entity)
+    return self._run(calls.create(space, type, id, fields, options), timeout)
+
+  def get(self, space: str, type: str, id: str, *, include_deleted: bool = False, timeout: Timeout = DEFAULT) -> model.Entity:
+    """Reads one entity. Raises ``TidemarkError`` with NOT_FOUND when there is none."""
+    return self._run(calls.get(space, type, id, include_deleted), timeout)
+
+  def batch_get(
+    self, space: str, keys: Iterable[tuple[str, str]], *, include_deleted: bool = False, timeout: Timeout = DEFAULT
+  ) -> model.Batch:
+    """Reads 1 to 1,000 entities, named by type and id, in one consistent state."""
+    return self._run(calls.batch_get(space, keys, include_deleted), timeout)
+
+  def update(
+    self, space: str, type: str, id: str, *, expected: ExpectedLike, set: Fields = {}, unset: Sequence[str] = (),
+    increment: Mapping[str, int | float] = {}, operation_id: str | None = None, edited_at: datetime | None = None,
+    known_revision: int = 0, returns_entity: bool = False, timeout: Timeout = DEFAULT
+  ) -> model.Outcome:
+    """Changes some fields."""
+    options = calls.make_options(operation_id, edited_at, known_revision, returns_entity)
+    return self._run(calls.update(space, type, id, expected, set, unset, increment, options), timeout)
+
+  def replace(
+    self, space: str, type: str, id: str, fields: Fields, *, expected: ExpectedLike, operation_id: str | None = None,
+    edited_at: datetime | None = None, known_revision: int = 0, returns_entity: bool = False, timeout: Timeout = DEFAULT
+  ) -> model.Outcome:
+    """Changes all fields: those not named are removed."""
+    options = calls.make_options(operation_id, edited_at, known_revision, returns_entity)
+    return self._run(calls.replace(space, type, id, fields, expected, options), timeout)
+
+  def delete(
+    self, space: str, type: str, id: str, *, expected: ExpectedLike, operation_id: str | None = None,
+    edited_at: datetime | None = None, known_revision: int = 0, returns_entity: bool = False, timeout: Timeout = DEFAULT
+  ) -> model.Outcome:
+    """Hides an entity. ``restore`` brings it back."""
+    options = calls.make_options(operation_id, edited_at, known_revision, returns_entity)
+    return self._run(calls.delete(space, type, id, expected, options), timeout)
+
+  def restore(
+    self, space: str, type: str, id: str, *, expected: ExpectedLike, operation_id: str | None = None,
+    edited_at: datetime | None = None, known_revision: int = 0, returns_entity: bool = False, timeout: Timeout = DEFAULT
+  ) -> model.Outcome:
+    """Brings a deleted entity back; ``expected`` is the version of the delete."""
+    options = calls.make_options(operation_id, edited_at, known_revision, returns_entity)
+    return self._run(calls.restore(space, type, id, expected, options), timeout)
+
+  def get_or_create(
+    self, space: str, type: str, id: str, fields: Fields, *, operation_id: str | None = None, edited_at: datetime | None = None,
+    known_revision: int = 0, timeout: Timeout = DEFAULT
+  ) -> model.Outcome:
+    """The entity with this id, made now when it is not there. The outcome holds the entity in both cases."""
+    options = calls.make_options(operation_id, edited_at, known_revision, True)
+    return self._run(calls.get_or_create(space, type, id, fields, options), timeout)
+
+  def list(
+    self, space: str, type: str, *, after_id: str = "", limit: int = 0, deleted: model.Deleted = model.Deleted.EXCLUDE,
+    timeout: Timeout = None
+  ) -> Generator[model.Entity, None, None]:
+    """The entities of a type, sorted by the bytes of their ids, as the server sends them; ``limit`` 0 means all.
+
+    The server sends no more than the caller takes. Closing the generator ends the call. A connection that is lost is made anew, and the list
+    goes on after the last id; entities changed meanwhile may then appear in their newer state.
+    """
+    return self._list(space, type, after_id, limit, deleted, timeout)
+
+  # Spaces, tokens, the server
+
+  def create_space(self, name: str, *, timeout: Timeout = DEFAULT) -> model.Space:
+    return self._run(calls.create_space(name), timeout)
+
+  def get_space(self, name: str, *, timeout: Timeout = DEFAULT) -> model.Space:
+    return self._run(calls.get_space(name), timeout)
+
+  def list_spaces(self, *, timeout: Timeout = DEFAULT) -> Sequence[model.Space]:
+    """The spaces that the caller may read, sorted by name."""
+    return self._run(calls.list_spaces(), timeout)
+
+  def delete_space(self, name: str, *, expected_revision: int, timeout: Timeout = DEFAULT) -> int:
+    """Removes a space with everything in it, unless it moved on. Returns the latest revision that it had."""
+    return self._run(calls.delete_space(name, expected_revision), timeout)
+
+  def verify(self, space: str, *, timeout: Timeout = None) -> Iterator[model.Verification]:
+    """Checks the hash chain of a space; the last step has ``is_done``."""
+    return self._stream(calls.verify(space), deadline_of(timeout, self._timeout))
+
+  def create_token(
+    self, principal: str, grants: Mapping[str, model.Role], *, timeout: Timeout = DEFAULT
+  ) -> tuple[model.Token, str]:
+    """Makes a token. The second value is its secret, which cannot be shown again."""
+    return self._run(calls.create_token(principal, grants), timeout)
+
+  def list_tokens(self, *, timeout: Timeout = DEFAULT) -> Sequence[model.Token]:
+    return self._run(calls.list_tokens(), timeout)
+
+  def revoke_token(self, id: str, *, timeout: Timeout = DEFAULT) -> None:
+    self._run(calls.revoke_token(id), timeout)
+
+  def echo(
+    self, fields: Fields, *, type: str = "echo", id: str = "echo", timeout: Timeout = DEFAULT
+  ) -> dict[str, FieldValue]:
+    """Sends fields to the server and returns what came back."""
+    return self._run(calls.echo(fields, type, id), timeout)
+
+  def server_info(self, *, timeout: Timeout = DEFAULT) -> model.ServerInfo:
+    return self._run(calls.server_info(), timeout)
+
+  # How calls are carried out
+
+  def _run(self, call: Call[T], timeout: Timeout) -> T:
+    """Carries out a unary call, again and again where that is safe."""
+    deadline = deadline_of(timeout, self._timeout)
+    attempt = 1
+    while True:
+      try:
+        return self._attempt(call, deadline, attempt)
+      except TidemarkError as error:
+        if not self._wait_to_retry(error, call, deadline, attempt):
+          raise
+      attempt += 1
+
+  def _wait_to_retry(self, error: TidemarkError, call: Call[Any], deadline: float | None, attempt: int) -> bool:
+    pause = self._retry.pause(error, call.is_repeatable, attempt)
+    if pause is None or self._is_closed or (deadline is not None and time.monotonic() + pause >= deadline):
+      return False
+    time.sleep(pause)
+    return True
+
+  def _attempt(self, call: Call[T], deadline: float | None, attempt: int) -> T:
+    link, stream, answers = self._open(call, deadline, attempt)
+    code = ErrorCode.CANCELLED
+    try:
+      event = answers.get(timeout=patience(deadline))
+    except Empty:
+      code = ErrorCode.TIMEOUT
+      raise calls.late(call) from None
+    finally:
+      link.cancel(stream, code)  # of an answered call this is nothing
+    return calls.finish(call, event)
+
+  def _stream(self, call: Call[T], deadline: float | None) -> Generator[T, None, None]:
+    """Carries out a server stream once. Closing the generator cancels the call."""
+    link, stream, answers = self._open(call, deadline, 1)
+    code = ErrorCode.CANCELLED
+    try:
+      while True:
+        try:
+          event = answers.get(timeout=patience(deadline))
+        except Empty:
+          code = ErrorCode.TIMEOUT
+          raise calls.late(call) from None
+        if isinstance(event, (Ended, Broken)):
+          if isinstance(event, Broken) or event.status:
+            raise calls.failure(call, event)
+          return
+        yield calls.answer(call, event.content)
+        link.took(stream)
+    finally:
+      link.cancel(stream, code)
+
+  def _list(
+    self, space: str, type: str, after_id: str, limit: int, deleted: model.Deleted, timeout: Timeout
+  ) -> Generator[model.Entity, None, None]:
+    deadline = deadline_of(timeout, self._timeout)
+    attempt, taken = 1, 0
+    while True:
+      call = calls.list(space, type, after_id, limit - taken if limit else 0, deleted)
+      try:
+        with closing(self._stream(call, deadline)) as pages:
+          for page in pages:
+            for entity in page:
+              yield entity
+              attempt, taken, after_id = 1, taken + 1, entity.id
+        return
+      except TidemarkError as error:
+        if limit and taken >= limit:
+          return
+        if not self._wait_to_retry(error, call, deadline, attempt):
+          raise
+      attempt += 1
+
+  def _open(self, call: Call[Any], deadline: float | None, attempt: int) -> tuple[Link, int, Any]:
+    """Sends a call. Raises ``TidemarkError`` when that was not possible, in which case nothing was executed."""
+    try:
+      link = self._connect(deadline)
+      stream, answers = link.call(
+        call.method.number, call.content, deadline=deadline, authorization=self._authorization, attempt=attempt,
+        compresses=self._compresses)
+      return link, stream, answers
+    except (LinkClosed, TimeoutError, ValueError) as error:
+      raise calls.not_sent(call, error) from error
+
+  def _connect(self, deadline: float | None) -> Link:
+    with self._connecting:
+      if self._is_closed:
+        raise TidemarkError(StatusCode.CANCELLED, "The client is closed.", is_not_executed=True)
+      if self._link is None or not self._link.is_usable:
+        if self._link is not None:
+          self._link.leave()
+          self._link = None
+        self._link = Link(self._host, self._port, self._limits, connect_patience(deadline))
+      return self._link
