@@ -6,12 +6,14 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from tidemark import (
-  ABSENT, Client, Deleted, EntityState, Expected, Json, OutcomeCode, RetryAdvice, Role, StatusCode, TidemarkError, make_operation_id,
+  ABSENT, Client, Deleted, EntityState, Expected, Json, OutcomeCode, RetryAdvice, Role, StatusCode, TidemarkError,
+  make_operation_id,
 )
 
 EVERYTHING = {
-  "nothing": None, "yes": True, "count": -(2**63), "ratio": 0.1, "text": "Gr\u00fc\u00dfe\0", "raw": b"\0\xff", "list": [1, "a", None, 2.5, True],
-  "empty": [], "when": datetime(2026, 2, 28, 12, 30, 0, 123456, timezone(timedelta(hours=2))), "address.city": "Kiel",
+  "nothing": None, "yes": True, "count": -(2**63), "ratio": 0.1, "text": "Gr\u00fc\u00dfe\0", "raw": b"\0\xff",
+  "list": [1, "a", None, 2.5, True], "empty": [], "address.city": "Kiel",
+  "when": datetime(2026, 2, 28, 12, 30, 0, 123456, timezone(timedelta(hours=2))),
   "tree": Json('{ "a" : [1, {"b": null}] }'), "first": datetime(1, 1, 1, tzinfo=timezone.utc),
 }
 

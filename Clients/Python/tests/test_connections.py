@@ -58,6 +58,16 @@ def test_other_calls_go_on_beside_a_list_that_is_not_read(daemon, full_space):
     assert sum(1 for _ in entities) == COUNT - 101
 
 
+def test_lists_that_nobody_reads_hold_up_no_calls_and_give_their_credit_back(daemon, full_space):
+  with Client(daemon.address) as client:
+    lists = [client.list(full_space, "room") for _ in range(16)]
+    assert {next(entities).id for entities in lists} == {"00000"}
+    assert client.get(full_space, "room", "00001").version == 1
+    for entities in lists:
+      entities.close()
+    assert sum(1 for _ in client.list(full_space, "room")) == COUNT
+
+
 def test_lists_share_a_connection(daemon, full_space):
   with Client(daemon.address) as client:
     lists = [client.list(full_space, "room", limit=3_000) for _ in range(8)]
@@ -82,13 +92,30 @@ def test_a_list_has_a_deadline_when_it_is_given_one(daemon, full_space):
     assert client.server_info().version
 
 
-def test_a_deadline_that_passes_in_the_queue_says_not_executed(client, space):
+def test_a_call_whose_deadline_passed_before_it_was_sent_was_not_executed(client, space):
   client.server_info()
-  for timeout in (0.0, 0.00002):
-    with pytest.raises(TidemarkError) as caught:
-      client.create(space, "room", {}, timeout=timeout)
-    assert caught.value.code == StatusCode.DEADLINE_EXCEEDED and caught.value.is_not_executed
+  with pytest.raises(TidemarkError) as caught:
+    client.create(space, "room", {}, timeout=0)
+  assert caught.value.code == StatusCode.DEADLINE_EXCEEDED and caught.value.is_not_executed
   assert client.get_space(space).revision == 0
+
+
+def test_what_became_of_a_write_that_was_too_late_is_learned_by_its_operation_id(client, space):
+  seed = random.randrange(2**32)
+  print("seed", seed)
+  dice = random.Random(seed)
+  late = 0
+  for number in range(300):
+    timeout = dice.choice((0.00001, 0.0001, 0.0005, 0.001, 0.002))
+    try:
+      outcome = client.create(space, "room", {}, id=str(number), timeout=timeout)
+    except TidemarkError as error:
+      assert error.code == StatusCode.DEADLINE_EXCEEDED
+      late += 1
+      outcome = client.create(space, "room", {}, id=str(number), operation_id=error.operation_id)
+      assert not (error.is_not_executed and outcome.is_replay)
+    assert outcome.code == OutcomeCode.APPLIED
+  assert late and client.get_space(space).revision == 300
 
 
 def test_a_server_that_says_nothing_is_given_up_at_the_deadline():
@@ -220,7 +247,8 @@ def test_the_asyncio_client_does_the_same(daemon, full_space):
 
 def test_both_clients_have_the_same_names():
   def shape(kind: type) -> dict[str, list[str]]:
-    return {name: list(inspect.signature(each).parameters) for name, each in vars(kind).items() if inspect.isfunction(each) and name[0] != "_"}
+    public = {name: each for name, each in vars(kind).items() if inspect.isfunction(each) and name[0] != "_"}
+    return {name: list(inspect.signature(each).parameters) for name, each in public.items()}
 
   assert shape(Client) == shape(AsyncClient)
 

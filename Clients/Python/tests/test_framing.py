@@ -129,7 +129,8 @@ def test_no_bytes_at_all_can_make_the_connection_raise():
     client = connection(3)
     for _ in range(dice.randrange(1, 6)):
       kind, flags = dice.choice((1, 3, 4, 4, 5, 6, 7, 8, 0x80)), dice.choice((0, 1, 2, 4, 5, 8, 3, dice.randrange(256)))
-      frame = encode(Frame(kind, flags, dice.choice((0, 0, 4, 8, 99)), dice.randrange(8), dice.randbytes(dice.choice((0, 4, 8, 30)))))
+      payload = dice.randbytes(dice.choice((0, 4, 8, 30)))
+      frame = encode(Frame(kind, flags, dice.choice((0, 0, 4, 8, 99)), dice.randrange(8), payload))
       for event in client.receive(frame):
         if isinstance(event, Message):
           client.took(event.stream)
@@ -158,6 +159,18 @@ def test_credit_of_streams_that_ended_goes_to_the_connection():
   client.take_output()
   client.receive(reply(kind=FrameType.DATA, flags=0, payload=bytes(300)))
   assert client.take_output() == encode(Frame(FrameType.CREDIT, stream=0, payload=(600).to_bytes(4, "big")))
+
+
+def test_streams_that_nobody_reads_do_not_keep_the_credit_of_others():
+  client = connection(2, Limits(connection_credit_bytes=1_000))
+  client.receive(reply(kind=FrameType.DATA, flags=0, payload=bytes(300), stream=3))
+  client.took(3)
+  assert client.take_output() == b""
+  client.receive(reply(kind=FrameType.DATA, flags=0, payload=bytes(600), stream=1))
+  assert client.take_output() == encode(Frame(FrameType.CREDIT, payload=(300).to_bytes(4, "big")))
+  for _ in range(100):
+    assert client.receive(reply(kind=FrameType.DATA, flags=0, payload=bytes(400), stream=3)) == [Message(3, bytes(400))]
+    client.took(3)
 
 
 def cut(data: bytes) -> list[bytes]:
@@ -206,7 +219,8 @@ def test_limits_of_the_server_are_kept():
 def test_compression_is_bounded_both_ways():
   text = random.Random(1).randbytes(5_000).hex().encode()
   assert inflate(compress(text), len(text)) == text
-  assert compress(b"x" * 1_023) is None and compress(bytes(1_000_000)) is None and compress(random.Random(1).randbytes(5_000)) is None
+  for unfit in (b"x" * 1_023, bytes(1_000_000), random.Random(1).randbytes(5_000)):
+    assert compress(unfit) is None
   for bad in (zlib.compress(bytes(1_000_000)), compress(text)[:-1], compress(text) + b"x", b"nonsense"):
     with pytest.raises(InflateError):
       inflate(bad, 4_000_000)
@@ -220,7 +234,8 @@ def test_compression_is_bounded_both_ways():
 def test_methods_have_the_numbers_of_their_option():
   assert {name: method.number for name, method in METHODS.items()} == {
     "Create": 1, "Get": 2, "BatchGet": 3, "Update": 4, "Replace": 5, "Delete": 6, "Restore": 7, "GetOrCreate": 8, "List": 9,
-    "CreateSpace": 20, "ListSpaces": 21, "DeleteSpace": 22, "GetSpace": 23, "VerifySpace": 24, "CreateToken": 30, "ListTokens": 31,
+    "CreateSpace": 20, "ListSpaces": 21, "DeleteSpace": 22, "GetSpace": 23, "VerifySpace": 24, "CreateToken": 30,
+    "ListTokens": 31,
     "RevokeToken": 32, "Echo": 40, "GetServerInfo": 41}
   assert {name for name, method in METHODS.items() if method.is_stream} == {"List", "VerifySpace"}
 
@@ -232,7 +247,8 @@ def test_operation_ids_are_of_version_7_and_in_order_of_time():
 
 
 def test_values_without_a_place_are_refused():
-  for bad, error in ((2**63, ValueError), (object(), TypeError), (datetime(2026, 1, 1), ValueError), ({"a": float("nan")}, ValueError)):
+  unfit = ((2**63, ValueError), (object(), TypeError), (datetime(2026, 1, 1), ValueError), ({"a": float("nan")}, ValueError))
+  for bad, error in unfit:
     with pytest.raises(error):
       to_value(bad)
   assert from_value(to_value({"a": [1]})) == Json('{"a":[1]}')

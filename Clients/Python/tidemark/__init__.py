@@ -7,13 +7,13 @@ from .aio import AsyncClient
 from .client import Client
 from .errors import StatusCode, TidemarkError
 from .model import (
-  ABSENT, Batch, ChainFault, Conflict, Deleted, Entity, EntityState, Expected, FieldChange, Outcome, OutcomeCode, RetryAdvice, Role,
-  ServerInfo, Space, Token, Verification, Violation,
+  ABSENT, Batch, ChainFault, Conflict, Deleted, Entity, EntityState, Expected, FieldChange, Outcome, OutcomeCode, RetryAdvice,
+  Role, ServerInfo, Space, Token, Verification, Violation,
 )
 from .values import Json
 
 __all__ = [
-  "ABSENT", "AsyncClient", "Batch", "ChainFault", "Client", "Conflict", "Deleted", "Entity", "EntityState", "Expected", "FieldChange",
-  "Json", "Limits", "Outcome", "OutcomeCode", "Retry", "RetryAdvice", "Role", "ServerInfo", "Space", "StatusCode", "TidemarkError",
-  "Token", "Verification", "Violation", "make_operation_id",
+  "ABSENT", "AsyncClient", "Batch", "ChainFault", "Client", "Conflict", "Deleted", "Entity", "EntityState", "Expected",
+  "FieldChange", "Json", "Limits", "Outcome", "OutcomeCode", "Retry", "RetryAdvice", "Role", "ServerInfo", "Space", "StatusCode",
+  "TidemarkError", "Token", "Verification", "Violation", "make_operation_id",
 ]

@@ -187,7 +187,7 @@ def answer(call: Call[T], content: bytes) -> T:
 
 
 def finish(call: Call[T], event: Ended | Broken) -> T:
-  """The result of a unary call. A write that was refused is a result: its ``Outcome``. Raises ``TidemarkError`` for what failed."""
+  """The result of a unary call; that of a refused write is its ``Outcome``. Raises ``TidemarkError`` for what failed."""
   if isinstance(event, Ended) and event.status == 0:
     return answer(call, event.content)
   error = failure(call, event)

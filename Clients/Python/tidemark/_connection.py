@@ -93,7 +93,7 @@ class _Incoming:
 
 @dataclass
 class _Stream:
-  """A call in flight. ``allowed`` is what the server may still send, ``waiting`` the credit each message holds that nobody took."""
+  """A call in flight. ``allowed``: what the server may still send; ``waiting``: the credit of each message that nobody took."""
 
   allowed: int
   incoming: _Incoming | None = None
@@ -141,7 +141,7 @@ class Connection:
   def call(
     self, method: int, content: bytes, *, timeout_us: int = 0, authorization: str = "", attempt: int = 0, compresses: bool = False
   ) -> int:
-    """Sends a call and returns its stream. Needs ``has_slot``. Raises ``ValueError`` when the server would not take it for its size."""
+    """Sends a call and returns its stream. Needs ``has_slot``. Raises ``ValueError`` when it is larger than the server takes."""
     if len(content) > self.peer.message_bytes_max:
       raise ValueError(f"The message has {len(content)} bytes; the server takes {self.peer.message_bytes_max}.")
     meta = _CallMeta(timeout_us=timeout_us, authorization=authorization, attempt=attempt).SerializeToString()
@@ -170,10 +170,11 @@ class Connection:
     state = self._streams.get(stream)
     if state is None or not state.waiting:
       return  # the call has ended, and its credit was given back then
-    self._give_back(stream, state, state.waiting.popleft())
+    count = state.waiting.popleft()
     if not state.waiting and state.incoming is not None:
-      self._give_back(stream, state, state.incoming.held_credit)
+      count += state.incoming.held_credit
       state.incoming.held_credit = 0
+    self._give_back(stream, state, count)
 
   def ping(self, content: bytes = bytes(8)) -> None:
     """Asks for a sign of life: 8 bytes."""
@@ -303,6 +304,7 @@ class Connection:
       self._fail(frame.stream, ErrorCode.MESSAGE_TOO_LARGE, "A message is larger than this client takes.", events)
       return
     incoming.held_credit += length
+    self._give_back_connection(0)
     if frame.flags & framing.MORE:
       if not state.waiting:
         self._give_back(frame.stream, state, incoming.held_credit)
@@ -374,8 +376,9 @@ class Connection:
     self._give_back_connection(count)
 
   def _give_back_connection(self, count: int) -> None:
+    """Here half of the initial credit is no good measure: streams that nobody reads may hold more than that for ever."""
     self._owed += count
-    if self._owed and self._owed * 2 >= self.limits.connection_credit_bytes:
+    if self._owed and self._owed >= self._allowed:
       self._send(FrameType.CREDIT, payload=self._owed.to_bytes(4, "big"))
       self._allowed += self._owed
       self._owed = 0

@@ -66,8 +66,8 @@ class Link:
   ) -> tuple[int, "queue.SimpleQueue[Answer]"]:
     """Sends a call once a slot is free; what comes back appears in the queue.
 
-    ``deadline`` is a moment of ``time.monotonic``. Raises ``LinkClosed`` when it cannot be sent, ``TimeoutError`` when the deadline
-    passes before, ``ValueError`` when it is too large; in all three cases nothing was sent.
+    ``deadline`` is a moment of ``time.monotonic``. Raises ``LinkClosed`` when it cannot be sent, ``TimeoutError`` when the
+    deadline passes before, ``ValueError`` when it is too large; in all three cases nothing was sent.
     """
     with self._state:
       remaining = None if deadline is None else deadline - time.monotonic()

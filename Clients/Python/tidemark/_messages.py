@@ -1,7 +1,7 @@
 """The protobuf messages and the methods of the service, made from ``descriptors.binpb`` when the package is imported.
 
-There is no generated code, so any protobuf runtime from version 4 on works. The messages live in a descriptor pool of their own and
-never clash with another package that brings ``google.rpc`` along.
+There is no generated code, so any protobuf runtime from version 4 on works. The messages live in a descriptor pool of their own
+and never clash with another package that brings ``google.rpc`` along.
 """
 
 from dataclasses import dataclass

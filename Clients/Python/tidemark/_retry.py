@@ -13,7 +13,8 @@ _MUST_CHANGE = (StatusCode.INVALID_ARGUMENT, StatusCode.RESOURCE_EXHAUSTED, Stat
                 StatusCode.PERMISSION_DENIED)
 _EXHAUSTED_FACTOR = 10
 
-#: For how long after a deadline the client still waits for the server's word on it, in seconds: only the server knows whether a call ran.
+#: For how long after a deadline the client still waits for the server's word on it, in seconds: only the server knows whether a
+#: call ran.
 GRACE_SECONDS = 0.25
 
 

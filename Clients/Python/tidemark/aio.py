@@ -20,11 +20,12 @@ T = TypeVar("T")
 
 
 class AsyncClient:
-  """A client that the tasks of one event loop may share. It connects when the first call needs it, and again when the connection is lost.
+  """A client that the tasks of one event loop may share. It connects when the first call needs it, and again when the
+  connection is lost.
 
-  ``timeout`` is in seconds, for a call with all its attempts; ``None`` waits as long as the server allows. Streams (``list``, ``verify``)
-  have no deadline unless they are given one. ``compresses`` sends large messages compressed; do not use it where a secret
-  travels beside text that somebody else chose.
+  ``timeout`` is in seconds, for a call with all its attempts; ``None`` waits as long as the server allows. Streams (``list``,
+  ``verify``) have no deadline unless they are given one. ``compresses`` sends large messages compressed; do not use it where a
+  secret travels beside text that somebody else chose.
   """
 
   def __init__(
@@ -59,14 +60,17 @@ class AsyncClient:
   # Entities
 
   async def create(
-    self, space: str, type: str, fields: Fields, *, id: str = "", operation_id: str | None = None, edited_at: datetime | None = None,
+    self, space: str, type: str, fields: Fields, *, id: str = "", operation_id: str | None = None,
+    edited_at: datetime | None = None,
     known_revision: int = 0, returns_entity: bool = False, timeout: Timeout = DEFAULT
   ) -> model.Outcome:
     """Makes an entity. The server makes an id when none is given."""
     options = calls.make_options(operation_id, edited_at, known_revision, returns_entity)
     return await self._run(calls.create(space, type, id, fields, options), timeout)
 
-  async def get(self, space: str, type: str, id: str, *, include_deleted: bool = False, timeout: Timeout = DEFAULT) -> model.Entity:
+  async def get(
+    self, space: str, type: str, id: str, *, include_deleted: bool = False, timeout: Timeout = DEFAULT
+  ) -> model.Entity:
     """Reads one entity. Raises ``TidemarkError`` with NOT_FOUND when there is none."""
     return await self._run(calls.get(space, type, id, include_deleted), timeout)
 
@@ -123,8 +127,8 @@ class AsyncClient:
   ) -> AsyncGenerator[model.Entity, None]:
     """The entities of a type, sorted by the bytes of their ids, as the server sends them; ``limit`` 0 means all.
 
-    The server sends no more than the caller takes. Closing the generator ends the call. A connection that is lost is made anew, and the list
-    goes on after the last id; entities changed meanwhile may then appear in their newer state.
+    The server sends no more than the caller takes. Closing the generator ends the call. A connection that is lost is made anew,
+    and the list goes on after the last id; entities changed meanwhile may then appear in their newer state.
     """
     return self._list(space, type, after_id, limit, deleted, timeout)
 

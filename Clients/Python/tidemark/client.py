@@ -22,9 +22,9 @@ T = TypeVar("T")
 class Client:
   """A client that may be shared by threads. It connects when the first call needs it, and again when the connection is lost.
 
-  ``timeout`` is in seconds, for a call with all its attempts; ``None`` waits as long as the server allows. Streams (``list``, ``verify``)
-  have no deadline unless they are given one. ``compresses`` sends large messages compressed; do not use it where a secret
-  travels beside text that somebody else chose.
+  ``timeout`` is in seconds, for a call with all its attempts; ``None`` waits as long as the server allows. Streams (``list``,
+  ``verify``) have no deadline unless they are given one. ``compresses`` sends large messages compressed; do not use it where a
+  secret travels beside text that somebody else chose.
   """
 
   def __init__(
@@ -59,7 +59,8 @@ class Client:
   # Entities
 
   def create(
-    self, space: str, type: str, fields: Fields, *, id: str = "", operation_id: str | None = None, edited_at: datetime | None = None,
+    self, space: str, type: str, fields: Fields, *, id: str = "", operation_id: str | None = None,
+    edited_at: datetime | None = None,
     known_revision: int = 0, returns_entity: bool = False, timeout: Timeout = DEFAULT
   ) -> model.Outcome:
     """Makes an entity. The server makes an id when none is given."""
@@ -123,8 +124,8 @@ class Client:
   ) -> Generator[model.Entity, None, None]:
     """The entities of a type, sorted by the bytes of their ids, as the server sends them; ``limit`` 0 means all.
 
-    The server sends no more than the caller takes. Closing the generator ends the call. A connection that is lost is made anew, and the list
-    goes on after the last id; entities changed meanwhile may then appear in their newer state.
+    The server sends no more than the caller takes. Closing the generator ends the call. A connection that is lost is made anew,
+    and the list goes on after the last id; entities changed meanwhile may then appear in their newer state.
     """
     return self._list(space, type, after_id, limit, deleted, timeout)
 

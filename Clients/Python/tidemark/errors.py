@@ -34,10 +34,11 @@ class StatusCode(IntEnum):
 class TidemarkError(Exception):
   """A call failed. A write that was judged and refused is no error but an ``Outcome``.
 
-  ``details`` are protobuf messages, for example ``google.rpc.BadRequest``. ``is_not_executed`` is true when it is certain that the call had
-  no effect. When it is false and the code is UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED or RESOURCE_EXHAUSTED, a write may have been applied:
-  send it again with the same ``operation_id`` to learn its outcome. ``operation_id`` is that of the write, and empty for other calls.
-  ``retry_after_seconds`` is the pause that the server asked for before a retry; 0 when it did not.
+  ``details`` are protobuf messages, for example ``google.rpc.BadRequest``. ``is_not_executed`` is true when it is certain that
+  the call had no effect. When it is false and the code is UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED or RESOURCE_EXHAUSTED, a
+  write may have been applied: send it again with the same ``operation_id`` to learn its outcome. ``operation_id`` is that of
+  the write, and empty for other calls. ``retry_after_seconds`` is the pause that the server asked for before a retry; 0 when it
+  did not.
   """
 
   def __init__(

@@ -38,7 +38,7 @@ class OutcomeCode(IntEnum):
 
 
 class RetryAdvice(IntEnum):
-  """``SAME``: send it again with the same operation id. ``REFRESH``: read, decide, and send a new write. ``NEVER``: it cannot help."""
+  """``SAME``: send it again with the same operation id. ``REFRESH``: read, decide, send a new write. ``NEVER``: no use."""
 
   UNSPECIFIED = 0
   SAME = 1
@@ -245,8 +245,8 @@ def _known(kind: Any, number: int) -> Any:
 
 def entity(m: Any, epoch: bytes) -> Entity:
   return Entity(
-    m.type, m.id, m.version, m.revision, _known(EntityState, m.state), _moment(m.created_at_us), m.created_by, _moment(m.updated_at_us),
-    m.updated_by, _moment(m.deleted_at_us), m.deleted_by, from_fields(m.fields), epoch)
+    m.type, m.id, m.version, m.revision, _known(EntityState, m.state), _moment(m.created_at_us), m.created_by,
+    _moment(m.updated_at_us), m.updated_by, _moment(m.deleted_at_us), m.deleted_by, from_fields(m.fields), epoch)
 
 
 def _entity_of(m: Any, name: str, epoch: bytes) -> Entity | None:
@@ -274,8 +274,8 @@ def outcome(m: Any) -> Outcome:
     code=_known(OutcomeCode, m.code), type=m.type, id=m.id, operation_id=m.operation_id, version=m.version, revision=m.revision,
     epoch=m.epoch, applied_at=_moment(m.applied_at_us), entity=_entity_of(m, "entity", m.epoch),
     conflict=_conflict(m.conflict, m.epoch) if m.HasField("conflict") else None,
-    violations=[Violation(v.field, v.rule, v.message) for v in m.violations], message=m.message, retry=_known(RetryAdvice, m.retry),
-    is_replay=m.is_replay)
+    violations=[Violation(v.field, v.rule, v.message) for v in m.violations], message=m.message,
+    retry=_known(RetryAdvice, m.retry), is_replay=m.is_replay)
 
 
 def batch(m: Any) -> Batch:
@@ -300,4 +300,5 @@ def token(m: Any) -> Token:
 
 def server_info(m: Any) -> ServerInfo:
   return ServerInfo(
-    m.version, _moment(m.server_time_us), m.uptime_us / 1e6, m.principal, m.is_development, m.is_admin, m.commits, m.changes_committed)
+    m.version, _moment(m.server_time_us), m.uptime_us / 1e6, m.principal, m.is_development, m.is_admin, m.commits,
+    m.changes_committed)

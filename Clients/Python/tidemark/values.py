@@ -15,7 +15,8 @@ dict, nested list   json                   comes back as ``Json``
 Json                json                   its text is kept byte for byte
 ==================  =====================  ==================================
 
-An object whose parts should merge one by one is no ``dict`` but several fields with dots in their names: ``{"address.city": "Kiel"}``.
+An object whose parts should merge one by one is no ``dict`` but several fields with dots in their names:
+``{"address.city": "Kiel"}``.
 """
 
 import json
