@@ -31,10 +31,14 @@ class Daemon:
         stdout=subprocess.DEVNULL, stderr=log, env=environment)
     until = time.monotonic() + START_SECONDS
     while not (port_file.exists() and port_file.read_text().strip()):
-      if self.process.poll() is not None or time.monotonic() > until:
+      try:
+        self.process.wait(timeout=0.02)
+        has_failed = True
+      except subprocess.TimeoutExpired:
+        has_failed = time.monotonic() > until
+      if has_failed:
         self.stop()
         pytest.fail(f"tidemarkd did not start: {self.log.read_text()}", pytrace=False)
-      time.sleep(0.01)
     self.port = int(port_file.read_text())
     self.address = f"127.0.0.1:{self.port}"
 

@@ -235,7 +235,7 @@ def test_the_asyncio_client_does_the_same(daemon, full_space):
         await client.get(full_space, "room", "nobody")
       assert caught.value.code == StatusCode.NOT_FOUND
       task = asyncio.create_task(client.get(full_space, "room", "00000"))
-      await asyncio.sleep(0)
+      await asyncio.wait({task}, timeout=0)
       task.cancel()
       with pytest.raises(asyncio.CancelledError):
         await task

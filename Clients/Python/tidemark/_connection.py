@@ -11,7 +11,7 @@ Exactly one ``Ended`` or ``Broken`` is made for each call, except for one that `
 """
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from typing import Union
 
 from . import _framing as framing
@@ -263,10 +263,9 @@ class Connection:
     hello = _parse(_Hello, frame.payload)
     if hello.minor_min or hello.minor_max:
       raise ProtocolError(ErrorCode.VERSION, "The server chose a version that was not offered.")
-    said = {key: getattr(hello, key) for key in (
-      "frame_bytes_max", "message_bytes_max", "calls_in_flight_max", "stream_credit_bytes", "connection_credit_bytes")}
-    self.peer = replace(
-      Limits(), can_inflate="deflate" in hello.compressions, **{key: value for key, value in said.items() if value})
+    names = [each.name for each in fields(Limits) if each.name != "can_inflate"]
+    said = {name: getattr(hello, name) for name in names if getattr(hello, name)}
+    self.peer = Limits(can_inflate="deflate" in hello.compressions, **said)
     self.is_ready = True
     events.append(Ready())
 
