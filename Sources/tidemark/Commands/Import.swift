@@ -29,6 +29,10 @@ struct Import: AsyncParsableCommand {
   @Flag(help: "Change entities that are there and differ.") var update = false
   @Option(help: ArgumentHelp("Write refused rows to this file, each with the reason.", valueName: "file"))
   var rejects: String?
+  @Option(
+    help: ArgumentHelp(
+      "Write what became of each row to this file, one JSON object a line, as it is answered.", valueName: "file"))
+  var results: String?
   @Option(help: "How many rows may be on their way at once.") var inFlight = 64
   @OptionGroup var options: CallOptions
 
@@ -44,14 +48,16 @@ struct Import: AsyncParsableCommand {
       path: file, format: try chosenFormat(), idColumn: idColumn, map: map, isInterrupted: { Interruption.isRequested })
     defer { reader.close() }
     let rejectFile = try rejects.map { path throws(CommandFailure) in try RejectFile(path: path) }
+    let resultFile = try results.map { path throws(CommandFailure) in try ResultFile(path: path) }
     try await options.run { session in
       let importer = RowImporter(space: session.space, type: type, updates: update)
       var job = ImportJob(
-        importer: importer, inFlightMax: inFlight, rejects: rejectFile, progress: Progress("rows", session.output),
+        importer: importer, inFlightMax: inFlight, rejects: rejectFile, results: resultFile,
+        progress: Progress("rows", session.output),
         isInterrupted: { Interruption.isRequested })
       let start = ContinuousClock.now
       let end = await job.run(reader)
-      try job.closeRejects()
+      try job.closeFiles()
       try report(job.report, end, seconds: (ContinuousClock.now - start) / .seconds(1), session)
     }
   }

@@ -24,18 +24,20 @@ struct ImportJob {
   let importer: RowImporter
   let inFlightMax: Int
   var rejects: RejectFile?
+  var results: ResultFile?
   /// Whether to stop reading and end in good order.
   let isInterrupted: @Sendable () -> Bool
   let progress: Progress
   private(set) var report = ImportReport()
 
   init(
-    importer: RowImporter, inFlightMax: Int, rejects: RejectFile?, progress: Progress,
+    importer: RowImporter, inFlightMax: Int, rejects: RejectFile?, results: ResultFile?, progress: Progress,
     isInterrupted: @escaping @Sendable () -> Bool
   ) {
     self.importer = importer
     self.inFlightMax = inFlightMax
     self.rejects = rejects
+    self.results = results
     self.isInterrupted = isInterrupted
     self.progress = progress
   }
@@ -99,8 +101,11 @@ struct ImportJob {
     return end
   }
 
-  /// Ends the file of refused rows.
-  func closeRejects() throws(CommandFailure) { try rejects?.close() }
+  /// Ends the files of refused rows and of results.
+  func closeFiles() throws(CommandFailure) {
+    try rejects?.close()
+    try results?.close()
+  }
 
   /// What a row asks for; `nil` when it is refused here.
   private mutating func judge(_ row: ImportRow, header: [String]?) -> ImportRow.Content? {
@@ -122,9 +127,15 @@ struct ImportJob {
 
   private mutating func note(_ finished: Finished, header: [String]?) -> ClientError? {
     switch finished.result {
-    case .success(.created): report.created += 1
-    case .success(.updated): report.updated += 1
-    case .success(.unchanged): report.unchanged += 1
+    case .success(.created):
+      report.created += 1
+      results?.write(line: finished.row.line, id: finished.row.idText ?? "", outcome: "created")
+    case .success(.updated):
+      report.updated += 1
+      results?.write(line: finished.row.line, id: finished.row.idText ?? "", outcome: "updated")
+    case .success(.unchanged):
+      report.unchanged += 1
+      results?.write(line: finished.row.line, id: finished.row.idText ?? "", outcome: "unchanged")
     case .success(.refused(let outcome, let reason)): refuse(finished.row, outcome, reason, header: header)
     case .failure(let error): return error
     }
@@ -134,6 +145,7 @@ struct ImportJob {
   private mutating func refuse(_ row: ImportRow, _ outcome: String, _ reason: String, header: [String]?) {
     let refusal = ImportReport.Refusal(line: row.line, id: row.idText, outcome: outcome, reason: reason)
     report.add(refusal)
+    results?.write(line: row.line, id: row.idText ?? "", outcome: outcome)
     rejects?.write(row, refusal, header: header)
   }
 }
