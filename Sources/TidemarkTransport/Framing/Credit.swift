@@ -38,13 +38,14 @@ struct ReceiveCredit: Sendable {
 
   /// Gives credit back.
   ///
-  /// Small amounts are collected until they make half of the initial credit, so that CREDIT frames stay rare; the peer
-  /// always has the other half.
+  /// Small amounts are collected until they make half of the initial credit, so that CREDIT frames stay rare, or until they
+  /// are no less than what the peer may still send: the rest may be held by messages that nobody takes, and then the half is
+  /// never reached. Call it with 0 whenever credit was used up.
   ///
   /// - Returns: the increment to announce now; 0 for none.
   mutating func giveBack(_ bytes: Int) -> UInt32 {
     unannounced = min(unannounced &+ bytes, initial - available)
-    guard unannounced > 0, unannounced * 2 >= initial else { return 0 }
+    guard unannounced > 0, unannounced * 2 >= initial || unannounced >= available else { return 0 }
     let increment = unannounced
     available += increment
     unannounced = 0

@@ -54,6 +54,7 @@ struct InboundFlow {
     var stream = streams.removeValue(forKey: header.stream) ?? Stream(credit: ReceiveCredit(streamCreditInitial))
     defer { streams[header.stream] = stream }
     guard connection.consume(bytes), stream.credit.consume(bytes) else { return .overCredit }
+    out.writeCredit(connection.giveBack(0), stream: 0)
     let isFirst = stream.partial == nil
     guard isFirst || !header.flags.contains(.compressed) else { return .badFlags }
     if isFirst && bytes == 0 && header.flags == .end { return .end }
