@@ -128,7 +128,8 @@ let package = Package(
       dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkTransport", "TidemarkClient", nioCore, nioPosix],
       swiftSettings: strict),
     .testTarget(
-      name: "TidemarkCommandTests", dependencies: ["TidemarkCore", "tidemark", "tidemarkd"], swiftSettings: strict),
+      name: "TidemarkCommandTests", dependencies: ["TidemarkCore", "TidemarkTesting", "tidemark", "tidemarkd"],
+      swiftSettings: strict),
     .testTarget(name: "ClientsTests", dependencies: ["tidemarkd", "TidemarkTesting"], swiftSettings: strict),
   ]
 )

@@ -43,7 +43,7 @@ import TidemarkWire
     #expect(try await write(transport).get().code == .applied)
     #expect(transport.calls.map { $0.attempt } == [1, 2, 3])
     #expect(Set(transport.calls.map { $0.message }).count == 1)
-    #expect(time.sleeps == [.milliseconds(50), .milliseconds(100)])
+    #expect(time.waits == [.milliseconds(50), .milliseconds(100)])
   }
 
   @Test func aConflictIsAnOutcomeAndIsNeverTriedAgain() async throws {
@@ -105,7 +105,7 @@ import TidemarkWire
     let spaces = try ListSpacesResponse(spaces: []).buffer()
     let transport = ScriptedTransport([.failure(.status(status)), .success(spaces)])
     _ = try await client(transport).listSpaces()
-    #expect(time.sleeps == [.milliseconds(2_550)])
+    #expect(time.waits == [.milliseconds(2_550)])
   }
 
   @Test func noAttemptBeginsBehindTheDeadline() async throws {
@@ -113,7 +113,7 @@ import TidemarkWire
     await #expect(throws: ClientError(.unavailable, "away")) {
       try await client(transport).listSpaces(deadline: .milliseconds(200))
     }
-    #expect(time.sleeps.reduce(.zero, +) < .milliseconds(200))
+    #expect(time.waits.reduce(.zero, +) < .milliseconds(200))
   }
 
   @Test func violationsAreReadFromTheStatus() throws {

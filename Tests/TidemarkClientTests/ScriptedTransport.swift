@@ -54,9 +54,9 @@ final class ScriptedTransport: CallTransport {
 
 /// A clock that moves only when somebody sleeps.
 final class FakeTime: Sendable {
-  private let state = Mutex((now: Duration.zero, sleeps: [Duration]()))
+  private let state = Mutex((now: Duration.zero, waits: [Duration]()))
 
-  var sleeps: [Duration] { state.withLock { $0.sleeps } }
+  var waits: [Duration] { state.withLock { $0.waits } }
 
   /// - Parameter random: the fraction of each ceiling that is waited, as 64 bits.
   func timing(random: UInt64 = 1 << 63) -> ClientTiming {
@@ -65,7 +65,7 @@ final class FakeTime: Sendable {
       sleep: { duration in
         self.state.withLock { state in
           state.now += duration
-          state.sleeps.append(duration)
+          state.waits.append(duration)
         }
       }, random: { random })
   }

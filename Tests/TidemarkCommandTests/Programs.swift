@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TidemarkTesting
 
 /// What a program printed, and how it ended.
 struct Finished {
@@ -8,56 +9,29 @@ struct Finished {
   var error: String
 }
 
-/// The folder the programs were built into: the one of this test's own executable.
-private func productFolder() throws -> URL {
-  let own = try #require(Bundle.main.executableURL)
-  return own.deletingLastPathComponent()
-}
-
 /// A real daemon on a fresh store, and the real command line against it.
 final class Programs {
   let folder: URL
   let port: Int
-  private let daemon: Process
+  private let daemon: DaemonProcess
 
   /// Starts the daemon and waits until it is ready.
   init() async throws {
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("tidemark-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    let portFile = folder.appendingPathComponent("port")
-    daemon = Process()
-    daemon.executableURL = try productFolder().appendingPathComponent("tidemarkd")
-    daemon.arguments = [
-      "serve", "--development", "true", "--store", "sqlite:\(folder.path)/store", "--listen", "127.0.0.1:0", "--port-file",
-      portFile.path,
-    ]
-    daemon.standardOutput = FileHandle.nullDevice
-    daemon.standardError = FileHandle.nullDevice
-    try daemon.run()
-    var found: Int?
-    let start = ContinuousClock.now
-    while found == nil, daemon.isRunning, ContinuousClock.now - start < .seconds(30) {
-      found = (try? String(contentsOf: portFile, encoding: .utf8)).flatMap {
-        Int($0.trimmingCharacters(in: .whitespacesAndNewlines))
-      }
-      if found == nil { try await Task.sleep(for: .milliseconds(10)) }
-    }
-    port = try #require(found, "the daemon is not ready")
+    daemon = try DaemonProcess(folder: "\(folder.path)/store")
+    port = daemon.port
   }
 
   deinit {
-    daemon.terminate()
-    daemon.waitUntilExit()
+    daemon.kill()
     try? FileManager.default.removeItem(at: folder)
   }
 
   var url: String { "tidemark://127.0.0.1:\(port)/default" }
 
   /// Ends the daemon.
-  func stopDaemon() {
-    daemon.terminate()
-    daemon.waitUntilExit()
-  }
+  func stopDaemon() { _ = daemon.terminate() }
 
   /// The path of a file with this text in the test's folder.
   func file(_ name: String, _ text: String = "") throws -> String {
@@ -79,7 +53,7 @@ final class Programs {
   /// Starts `tidemark` and leaves it running, with pipes to it.
   func start(_ arguments: String...) throws -> (process: Process, input: Pipe, error: Pipe) {
     let process = Process()
-    process.executableURL = try productFolder().appendingPathComponent("tidemark")
+    process.executableURL = BuiltProducts.url("tidemark")
     process.arguments = arguments
     process.environment = ["TIDEMARK_URL": url, "HOME": folder.path]
     let (input, error) = (Pipe(), Pipe())
@@ -92,7 +66,7 @@ final class Programs {
 
   private func runProcess(_ arguments: [String], environment: [String: String], input: String) throws -> Finished {
     let process = Process()
-    process.executableURL = try productFolder().appendingPathComponent("tidemark")
+    process.executableURL = BuiltProducts.url("tidemark")
     process.arguments = arguments
     var variables = ["TIDEMARK_URL": url, "HOME": folder.path, "PWD": folder.path]
     variables.merge(environment) { $1 }

@@ -8,7 +8,9 @@ import TidemarkWire
 /// iteration continues behind the last id it gave out: entities made or changed meanwhile are as of then, and none appears
 /// twice.
 public struct EntityList: AsyncSequence, Sendable {
+  /// What the sequence yields.
   public typealias Element = Entity
+  /// What ends it early.
   public typealias Failure = ClientError
 
   let runner: CallRunner
@@ -21,8 +23,11 @@ public struct EntityList: AsyncSequence, Sendable {
       policy: RetryPolicy(safety: .idempotent, isWrite: false, attemptsMax: runner.options.attemptsMax))
   }
 
+  /// Walks the sequence once.
   public struct Iterator: AsyncIteratorProtocol, Sendable {
+    /// What the sequence yields.
     public typealias Element = Entity
+    /// What ends it early.
     public typealias Failure = ClientError
 
     let runner: CallRunner

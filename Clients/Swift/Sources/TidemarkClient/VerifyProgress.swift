@@ -3,7 +3,9 @@ public import TidemarkWire
 
 /// The progress of a check of a space. Each iteration begins a new check.
 public struct VerifyProgress: AsyncSequence, Sendable {
+  /// What the sequence yields.
   public typealias Element = VerifySpaceResponse
+  /// What ends it early.
   public typealias Failure = ClientError
 
   let runner: CallRunner
@@ -12,8 +14,11 @@ public struct VerifyProgress: AsyncSequence, Sendable {
 
   public func makeAsyncIterator() -> Iterator { Iterator(sequence: self) }
 
+  /// Walks the sequence once.
   public struct Iterator: AsyncIteratorProtocol, Sendable {
+    /// What the sequence yields.
     public typealias Element = VerifySpaceResponse
+    /// What ends it early.
     public typealias Failure = ClientError
 
     let sequence: VerifyProgress
