@@ -89,9 +89,10 @@ let package = Package(
       swiftSettings: strict),
 
     // Benchmarks
+    .systemLibrary(name: "CTidemarkEpoll", path: "Benchmarks/CTidemarkEpoll"),
     .executableTarget(
       name: "tidemark-bench",
-      dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkClient", nioCore, nioPosix],
+      dependencies: ["TidemarkCore", "TidemarkWire", "CTidemarkEpoll"],
       path: "Benchmarks/TidemarkBench",
       swiftSettings: strict),
     .executableTarget(

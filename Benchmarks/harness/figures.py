@@ -1,0 +1,182 @@
+"""The figures: what is measured against what, in interleaved pairs of short rounds."""
+import dataclasses
+import pathlib
+import statistics
+import sys
+import time
+
+from . import programs
+
+ENTITIES = 20_000
+CALL_CONNECTIONS = 16
+UPDATE_CONNECTIONS = 64
+
+
+@dataclasses.dataclass
+class Plan:
+    """How much is measured."""
+    quick: bool
+    only: set
+
+    @property
+    def rounds(self):
+        return 5 if self.quick else 11
+
+    @property
+    def seconds(self):
+        return 2 if self.quick else 3
+
+    def wants(self, name):
+        return name in self.only if self.only else name != "big" or not self.quick
+
+
+@dataclasses.dataclass
+class Figure:
+    """Measured values of one kind."""
+    values: list
+    unit: str = ""
+    target: str = ""
+    note: str = ""
+
+    @property
+    def median(self):
+        return statistics.median(self.values)
+
+    @property
+    def is_met(self):
+        if not self.target:
+            return None
+        relation, bound = self.target.split()
+        return self.median >= float(bound) if relation == ">=" else self.median < float(bound)
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def measure(workspace, plan):
+    """Measures everything the plan wants."""
+    results = {}
+    say(f"load of the machine at the start: {pathlib.Path('/proc/loadavg').read_text().split()[0]}")
+    store = workspace.folder / "store"
+    store.mkdir()
+    token = programs.make_token(workspace, store)
+    with programs.Daemon(workspace, store) as daemon:
+        filled = workspace.load("fill", daemon.port, token=token, connections=UPDATE_CONNECTIONS, entities=ENTITIES)
+        say(f"filled with {ENTITIES} entities at {filled['calls_per_s']:.0f}/s")
+    if plan.wants("idle"):
+        measure_idle(workspace, plan, store, results)
+    if plan.wants("echo") or plan.wants("get"):
+        measure_calls(workspace, plan, store, token, results)
+    if plan.wants("update"):
+        measure_updates(workspace, plan, store, token, results)
+    if plan.wants("big"):
+        measure_big_start(workspace, plan, results)
+    return results
+
+
+def measure_calls(workspace, plan, store, token, results):
+    """Echo and Get against the bare echo. One event loop on either side, as the bare echo has one."""
+    rates = {name: [] for name in ("raw", "echo", "get")}
+    shares = {name: [] for name in rates}
+    waits = []
+    modes = [mode for mode in ("echo", "get") if plan.wants(mode)]
+    echo, echo_port = workspace.start_nio_echo()
+    with programs.Daemon(workspace, store, threads=1) as daemon:
+        ports = {"raw": echo_port, "echo": daemon.port, "get": daemon.port}
+        costs = {name: [] for name in rates}
+        common = dict(connections=CALL_CONNECTIONS, seconds=plan.seconds, entities=ENTITIES)
+        for number in range(plan.rounds):
+            for mode in ["raw", *modes]:
+                server = echo if mode == "raw" else daemon.process
+                before = programs.processor_seconds(server)
+                figures = workspace.load(mode, ports[mode], token="" if mode == "raw" else token, **common)
+                costs[mode].append((programs.processor_seconds(server) - before) / figures["all_calls"] * 1e6)
+                rates[mode].append(figures["calls_per_s"])
+                shares[mode].append(figures["busy_share"])
+                if mode != "raw":
+                    waits.append(figures)
+            say(f"round {number + 1}: " + ", ".join(f"{mode} {rates[mode][-1]:.0f}/s" for mode in rates if rates[mode]))
+        two = workspace.load("echo", daemon.port, token=token, threads=2, **common) if "echo" in modes else None
+        raw_two = workspace.load("raw", echo_port, threads=2, **common)
+    programs.stop(echo)
+    raw_median = statistics.median(rates["raw"])
+    results["nio_echo_per_s"] = Figure(
+        rates["raw"], "1/s",
+        note=f"loader busy {percent(shares['raw'])}; with two load threads {raw_two['calls_per_s'] / raw_median:.2f} x")
+    names = {
+        "echo": ("unary_lean_vs_nio_echo", "unary_lean_calls_per_s", ">= 0.6"),
+        "get": ("get_vs_nio_echo", "get_calls_per_s", ">= 0.4"),
+    }
+    for mode in modes:
+        ratio_name, rate_name, target = names[mode]
+        results[ratio_name] = Figure([ours / raw for ours, raw in zip(rates[mode], rates["raw"])], "x", target)
+        results[f"{mode}_processor_vs_nio_echo"] = Figure(
+            [raw / ours for ours, raw in zip(costs[mode], costs["raw"])], "x",
+            note="processor time of a call: the bare echo's {:.1f} us / ours {:.1f} us".format(
+                *(statistics.median(costs[name]) for name in ("raw", mode))))
+        latency = latencies([figures for figures in waits if figures["mode"] == mode])
+        results[rate_name] = Figure(rates[mode], "1/s", note=f"loader busy {percent(shares[mode])}; {latency}")
+    if two:
+        results["unary_lean_two_load_threads"] = Figure(
+            [two["calls_per_s"] / statistics.median(rates["echo"])], "x", note="1 or less: the loader is not the bottleneck")
+
+
+def measure_updates(workspace, plan, store, token, results):
+    """Durable single updates against the raw log loop at the batch size that was measured."""
+    seconds = plan.seconds + 1
+    rates, raw_rates, batches, shares, rounds = [], [], [], [], []
+    raw_rate = 20_000.0
+    with programs.Daemon(workspace, store) as daemon:
+        for number in range(plan.rounds):
+            figures = workspace.load(
+                "update", daemon.port, token=token, connections=UPDATE_CONNECTIONS, seconds=seconds, entities=ENTITIES)
+            batch = figures["changes"] / max(1, figures["commits"])
+            raw_rate = workspace.sqlite_log(max(1, round(batch)), round(raw_rate * seconds), ENTITIES)
+            rates.append(figures["calls_per_s"])
+            raw_rates.append(raw_rate)
+            batches.append(batch)
+            shares.append(figures["busy_share"])
+            rounds.append(figures)
+            say(f"round {number + 1}: updates {rates[-1]:.0f}/s in batches of {batch:.1f}; raw log {raw_rate:.0f}/s")
+    results["update_durable_vs_raw_log"] = Figure([ours / raw for ours, raw in zip(rates, raw_rates)], "x", ">= 0.5")
+    results["update_durable_per_s"] = Figure(rates, "1/s", note=f"loader busy {percent(shares)}; {latencies(rounds)}")
+    results["raw_log_per_s"] = Figure(raw_rates, "1/s")
+    results["update_batch"] = Figure(batches, "", note="changes a commit")
+
+
+def measure_idle(workspace, plan, store, results):
+    """Start and memory on the store that was filled."""
+    starts, memory = [], []
+    for _ in range(plan.rounds):
+        with programs.Daemon(workspace, store) as daemon:
+            starts.append(daemon.start_ms)
+            time.sleep(0.5)
+            memory.append(daemon.memory_mib())
+    results["idle_rss_mib"] = Figure(memory, "MiB", "< 25")
+    results["start_ms"] = Figure(starts, "ms", "< 100", f"{ENTITIES} entities")
+
+
+def measure_big_start(workspace, plan, results):
+    """Start on a store of 1 GiB."""
+    store = workspace.folder / "big"
+    store.mkdir()
+    token = programs.make_token(workspace, store)
+    with programs.Daemon(workspace, store) as daemon:
+        workspace.load(
+            "fill", daemon.port, token=token, connections=UPDATE_CONNECTIONS, entities=250_000, text_bytes=4_096)
+    size = sum(path.stat().st_size for path in store.iterdir()) / 2**30
+    starts = []
+    for _ in range(plan.rounds):
+        with programs.Daemon(workspace, store) as daemon:
+            starts.append(daemon.start_ms)
+    results["start_1_gib_ms"] = Figure(starts, "ms", "< 100", f"{size:.2f} GiB, 250000 entities")
+
+
+def percent(shares):
+    return f"{statistics.median(shares) * 100:.0f} %"
+
+
+def latencies(rounds):
+    middle = {name: statistics.median(figures[name] for figures in rounds) for name in ("p50_us", "p99_us")}
+    return f"p50 {middle['p50_us']:.0f} us, p99 {middle['p99_us']:.0f} us"
