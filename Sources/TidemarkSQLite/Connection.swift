@@ -45,8 +45,8 @@ public final class Connection {
     walPagesCounter.initialize(to: 0)
     sqlite3_busy_timeout(handle, busyTimeoutMS)
     if mode == .readOnly { neverCheckpointOnClose() }
-    // The hook takes the place of the automatic checkpoint, also of a reader: from here on a checkpoint happens only when it is asked for.
-    // `PRAGMA wal_autocheckpoint` would take the hook away.
+    // The hook takes the place of the automatic checkpoint, also of a reader: from here on a checkpoint happens only when it is
+    // asked for. `PRAGMA wal_autocheckpoint` would take the hook away.
     _ = sqlite3_wal_hook(
       handle,
       { counter, _, _, pages in
@@ -119,7 +119,8 @@ public final class Connection {
   }
 
   func failure(_ code: Int32, _ sql: String) -> SQLiteError {
-    // The message belongs to the latest call on the connection; when that was another one, the code's own text is better than a wrong one.
+    // The message belongs to the latest call on the connection; when that was another one, the code's own text is better than a
+    // wrong one.
     let current = sqlite3_extended_errcode(handle)
     let message = current == code ? sqlite3_errmsg(handle) : sqlite3_errstr(code)
     return SQLiteError(code: ResultCode(rawValue: code), message: message.map { String(cString: $0) } ?? "unknown", sql: sql)

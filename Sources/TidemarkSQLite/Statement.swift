@@ -2,7 +2,8 @@ internal import CTidemarkSQLite
 
 /// A compiled statement. Used by the thread of its connection.
 ///
-/// Bind, step, read the columns, reset. Parameters count from 1, columns from 0, as in SQLite. A failed bind is thrown by the next `step`.
+/// Bind, step, read the columns, reset. Parameters count from 1, columns from 0, as in SQLite. A failed bind is thrown by the
+/// next `step`.
 public final class Statement {
   /// What a column holds (https://www.sqlite.org/datatype3.html).
   public enum Kind: Sendable {
@@ -82,7 +83,8 @@ public final class Statement {
     while try step() {}
   }
 
-  /// Makes the statement ready for another use. Bound values stay bound, except those that were bound without a copy: those are void.
+  /// Makes the statement ready for another use. Bound values stay bound, except those that were bound without a copy: those are
+  /// void.
   public func reset() {
     sqlite3_reset(handle)
     bindCode = SQLITE_OK

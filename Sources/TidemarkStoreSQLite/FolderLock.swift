@@ -8,7 +8,8 @@ internal import TidemarkStore
 
 /// The ownership of a data folder: an exclusive `flock` on the file `tidemark.lock` in it, which names the owner's pid.
 ///
-/// The kernel gives the lock up when the process dies. A second handle in the same process is refused like one of another process.
+/// The kernel gives the lock up when the process dies. A second handle in the same process is refused like one of another
+/// process.
 final class FolderLock: Sendable {
   private let descriptor: Int32
 

@@ -20,8 +20,8 @@ extension PrincipalName: InternedName {
 
 /// The numbers of the names of one kind, and the names of the numbers, through a bounded cache.
 ///
-/// A name keeps its number as long as its space lives, and the number of a space is never reused, so nothing in the cache becomes false by a
-/// commit. A rollback takes numbers back: then `forgetAll`.
+/// A name keeps its number as long as its space lives, and the number of a space is never reused, so nothing in the cache becomes
+/// false by a commit. A rollback takes numbers back: then `forgetAll`.
 final class Names<Name: InternedName> {
   private struct ByName: Hashable {
     var space: SpaceID

@@ -3,8 +3,8 @@ internal import TidemarkStore
 
 /// A checksum over a row of the table `receipt`, so that a damaged one is never taken for an answer.
 ///
-/// FNV-1a over 64-bit words with a final mix. Each step is a bijection of the state, so a change of any one word, thus of any one byte, always
-/// changes the sum. It finds damage, not forgery.
+/// FNV-1a over 64-bit words with a final mix. Each step is a bijection of the state, so a change of any one word, thus of any one
+/// byte, always changes the sum. It finds damage, not forgery.
 struct ReceiptChecksum {
   private var state: UInt64 = 0xCBF2_9CE4_8422_2325
 

@@ -10,8 +10,8 @@ public import TidemarkStore
 /// tidemark.db-shm   an index of it, made anew when needed
 /// tidemark.lock     `FolderLock`
 /// ```
-/// Exactly one connection, the writer's, writes and checkpoints: SQLite before 3.51.3 can lose commits when two do it at the same moment
-/// (https://www.sqlite.org/wal.html#walresetbug). All others are read-only.
+/// Exactly one connection, the writer's, writes and checkpoints: SQLite before 3.51.3 can lose commits when two do it at the same
+/// moment (https://www.sqlite.org/wal.html#walresetbug). All others are read-only.
 public final class SQLiteStore: EntityStore {
   /// The data folder.
   public let folder: String
@@ -24,7 +24,8 @@ public final class SQLiteStore: EntityStore {
 
   /// True when the library has the WAL-reset bug, fixed in 3.51.3, 3.50.7 and 3.44.6.
   ///
-  /// This engine does not meet it. Another program that writes or checkpoints the file at the same time does: worth a line in the log.
+  /// This engine does not meet it. Another program that writes or checkpoints the file at the same time does: worth a line in the
+  /// log.
   public static var hasWALResetBug: Bool { hasWALResetBug(Connection.libraryVersionNumber) }
 
   static func hasWALResetBug(_ version: Int) -> Bool {
@@ -39,7 +40,8 @@ public final class SQLiteStore: EntityStore {
 
   /// Opens the store in a folder. Makes the folder and an empty store when there is none.
   ///
-  /// - Throws: `StoreError` with code `locked` when another process has it open, `unknownFormat` when a later program made it; the store is
+  /// - Throws: `StoreError` with code `locked` when another process has it open, `unknownFormat` when a later program made it;
+  /// the store is
   ///   then untouched.
   public static func open(folder: String, options: SQLiteStoreOptions = SQLiteStoreOptions()) throws -> SQLiteStore {
     try SQLiteStore(folder: folder, options: options, migrations: Migration.all)

@@ -4,11 +4,11 @@ internal import TidemarkStore
 
 /// Reads and changes through the writer's connection.
 ///
-/// Per change it runs one upsert of a head, one insert into the log and one insert of a receipt, and nothing else: the head and the receipt were
-/// read before, by `entities` and `receipts`.
+/// Per change it runs one upsert of a head, one insert into the log and one insert of a receipt, and nothing else: the head and
+/// the receipt were read before, by `entities` and `receipts`.
 final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
-  /// The first error of an operation that changes something. The transaction cannot be committed any more, also when its body caught the
-  /// error: part of the operation may be done.
+  /// The first error of an operation that changes something. The transaction cannot be committed any more, also when its body
+  /// caught the error: part of the operation may be done.
   private(set) var failure: (any Error)?
 
   func begin() {

@@ -3,8 +3,8 @@ internal import TidemarkStore
 
 /// The one connection that writes and checkpoints.
 ///
-/// After an error that leaves open what is on the disk it refuses all further use: the kernel may have dropped what could not be written and
-/// report the next fsync as successful.
+/// After an error that leaves open what is on the disk it refuses all further use: the kernel may have dropped what could not be
+/// written and report the next fsync as successful.
 final class SQLiteWriter: StoreWriter {
   private let connection: Connection
   private let transaction: SQLiteTransaction
@@ -69,8 +69,8 @@ final class SQLiteWriter: StoreWriter {
     return translated
   }
 
-  /// Moves pages from the write-ahead log to the database. What was committed stays committed when that fails, but the writer stops: a sync
-  /// that failed once must not be taken for done the next time.
+  /// Moves pages from the write-ahead log to the database. What was committed stays committed when that fails, but the writer
+  /// stops: a sync that failed once must not be taken for done the next time.
   private func checkpoint() {
     do { _ = try connection.checkpoint() } catch { stopped = StoreError(error) }
   }

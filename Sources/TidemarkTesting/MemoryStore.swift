@@ -2,7 +2,8 @@ internal import Synchronization
 public import TidemarkCore
 public import TidemarkStore
 
-/// The in-memory engine: the executable model of `EntityStore`. Small rather than fast: a transaction works on a copy of the whole state.
+/// The in-memory engine: the executable model of `EntityStore`. Small rather than fast: a transaction works on a copy of the
+/// whole state.
 public final class MemoryStore: EntityStore {
   private let state: Mutex<MemoryState>
   private let hasWriter = Mutex(false)

@@ -3,7 +3,8 @@ public import TidemarkStore
 
 /// An engine in the hands of the conformance suite. Used by one thread, except `makeReader`.
 public final class StoreUnderTest {
-  /// Opens the data. Called again after everything that had it open was released; an engine without durable data returns the same store.
+  /// Opens the data. Called again after everything that had it open was released; an engine without durable data returns the same
+  /// store.
   public typealias Open = () throws -> any EntityStore
   /// Damages one row of a log, so that one of its columns does not decode, while the store is closed.
   public typealias Damage = (Revision, SpaceID) throws -> Void
