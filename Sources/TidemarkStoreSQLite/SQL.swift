@@ -12,7 +12,8 @@ enum SQL: Int, CaseIterable {
   case tokens, tokenRoles, tokenInsert, tokenRoleInsert, tokenDelete, tokenRoleDelete
 
   private static let spaceColumns = """
-    id, name, epoch, created_at_us, revision, chain_hash, changed_at_us, alive_count, history_floor, feed_floor, fence, receipt_floor
+    id, name, epoch, created_at_us, revision, chain_hash, changed_at_us, alive_count, history_floor, feed_floor, fence,
+    receipt_floor
     """
   /// A head that disagrees with its row of the log is damage, found by `agrees`.
   private static let entityColumns = """
@@ -20,8 +21,8 @@ enum SQL: Int, CaseIterable {
     l.created_by, l.updated_at_us, l.updated_by, l.fields
     """
   private static let logColumns = """
-    place, type, id, version, previous, kind, created_at_us, created_by, updated_at_us, updated_by, operation, salt, content_digest,
-    chain_hash, fields
+    place, type, id, version, previous, kind, created_at_us, created_by, updated_at_us, updated_by, operation, salt,
+    content_digest, chain_hash, fields
     """
 
   var text: String {
