@@ -38,13 +38,20 @@ final class Names<Name: InternedName> {
   private let statements: Statements
   private var numbers: [ByName: Int64] = [:]
   private var names: [ByNumber: Name] = [:]
+  /// The latest answers: rows that follow each other mostly have the same names.
+  private var latestNumber: (key: ByName, number: Int64)?
+  private var latestName: (key: ByNumber, name: Name)?
 
   init(_ statements: Statements) { self.statements = statements }
 
   /// The number of a name; `nil` when the space never used it.
   func number(of name: Name, in space: SpaceID) throws -> Int64? {
     let key = ByName(space: space, name: name)
-    if let number = numbers[key] { return number }
+    if let latestNumber, latestNumber.key == key { return latestNumber.number }
+    if let number = numbers[key] {
+      latestNumber = (key, number)
+      return number
+    }
     let statement = try statements[.nameNumber]
     defer { statement.reset() }
     statement.bind(Int64(space.rawValue), at: 1)
@@ -75,7 +82,11 @@ final class Names<Name: InternedName> {
   /// The name of a number; `nil` when there is none, or it is damaged.
   func name(of number: Int64, in space: SpaceID) throws -> Name? {
     let key = ByNumber(space: space, number: number)
-    if let name = names[key] { return name }
+    if let latestName, latestName.key == key { return latestName.name }
+    if let name = names[key] {
+      latestName = (key, name)
+      return name
+    }
     let statement = try statements[.nameText]
     defer { statement.reset() }
     statement.bind(Int64(space.rawValue), at: 1)
@@ -90,6 +101,8 @@ final class Names<Name: InternedName> {
   func forgetAll() {
     numbers.removeAll()
     names.removeAll()
+    latestNumber = nil
+    latestName = nil
   }
 
   private func remember(_ number: Int64, _ key: ByName) {

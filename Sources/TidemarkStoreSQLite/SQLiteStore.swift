@@ -40,7 +40,8 @@ public final class SQLiteStore: EntityStore {
 
   /// Opens the store in a folder. Makes the folder and an empty store when there is none.
   ///
-  /// - Throws: `StoreError` with code `locked` when another process has it open, `unknownFormat` when a later program made it (the
+  /// - Throws: `StoreError` with code `locked` when another process has it open, `unknownFormat` when a later program made it
+  /// (the
   ///   store is then untouched), `corrupt`, `full` or `failed`.
   public static func open(folder: String, options: SQLiteStoreOptions = SQLiteStoreOptions()) throws -> SQLiteStore {
     try SQLiteStore(folder: folder, options: options, migrations: Migration.all)

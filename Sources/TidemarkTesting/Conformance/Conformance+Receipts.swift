@@ -39,6 +39,33 @@ extension Conformance {
         try expectEqual(try snapshot.receipts([.sample(1)], of: decomposed, in: id), [theirs], "theirs")
       }
     },
+    Conformance("a transaction finds receipts whatever the order of their ids, and not those that were undone") { store in
+      let id = try store.makeSpace("s").record.id
+      struct Refusal: Error {}
+      func look(_ numbers: [UInt64]) throws -> [Bool] {
+        try store.write { try $0.receipts(numbers.map { .sample($0) }, of: .sample, in: id).map { $0 != nil } }
+      }
+      func keep(_ number: UInt64, failing: Bool = false) throws {
+        try store.write { transaction in
+          try transaction.insertReceipts([.sample(number)], of: .sample, in: id, at: Timestamp(rawValue: 5))
+          try expectEqual(
+            try transaction.receipts([.sample(number)], of: .sample, in: id), [.sample(number)], "the receipt just made")
+          if failing { throw Refusal() }
+        }
+      }
+      try keep(5)
+      try expectEqual(try look([3, 5, 9]), [false, true, false], "after 5")
+      try keep(3)
+      try expectEqual(try look([3, 5, 9]), [true, true, false], "after 3")
+      do { try keep(9, failing: true) } catch is Refusal {}
+      try expectEqual(try look([3, 5, 7, 9]), [true, true, false, false], "after 9 was undone")
+      try keep(7)
+      try expectEqual(try look([3, 5, 7, 9]), [true, true, true, false], "after 7")
+      try keep(0)
+      try expectEqual(try look([0, 7]), [true, true], "after 0")
+      store.close()
+      try expectEqual(try look([0, 3, 5, 7, 9]), [true, true, true, true, false], "after opening again")
+    },
     Conformance("a receipt is kept once") { store in
       let id = try store.makeSpace("s").record.id
       let receipt = Receipt.sample(1, code: .applied)

@@ -1,5 +1,5 @@
-public import TidemarkCore
-public import TidemarkStore
+internal import TidemarkCore
+internal import TidemarkStore
 
 /// A random history of transactions, run on several engines at once: whatever one answers, all must answer.
 ///
@@ -120,8 +120,15 @@ public struct RandomHistory {
       receipts.append(.sample(number, code: OutcomeCode.allCases.randomElement(using: &random) ?? .applied))
     }
     let sent = receipts
+    let fails = Int.random(in: 0..<4, using: &random) == 0
+    let asked = sent.map(\.operation) + [.sample(UInt64.random(in: 0...receiptCount, using: &random))]
     try agree("keeping \(sent.count) receipts") { store in
-      try store.write { try $0.insertReceipts(sent, of: principal, in: script.record.id, at: script.record.changedAt) }
+      try store.write { transaction in
+        let before = try transaction.receipts(asked, of: principal, in: script.record.id)
+        try transaction.insertReceipts(sent, of: principal, in: script.record.id, at: script.record.changedAt)
+        if fails { throw Refusal() }
+        return try before + transaction.receipts(asked, of: principal, in: script.record.id)
+      }
     }
   }
 
