@@ -73,7 +73,8 @@ public final class TidemarkService: Sendable {
       let text = TokenText(using: &source)
       random = source.base
       let record = TokenRecord(
-        id: text.id, secretHash: text.secretHash, principal: principal, roleEverywhere: roleEverywhere, roles: [:], createdAt: now)
+        id: text.id, secretHash: text.secretHash, principal: principal, roleEverywhere: roleEverywhere, roles: [:], createdAt: now
+      )
       try transaction.insertToken(record)
       made.put((text, record))
     }

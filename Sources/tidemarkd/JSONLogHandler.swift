@@ -17,7 +17,9 @@ struct JSONLogHandler: LogHandler {
     object["time"] = Date().ISO8601Format(.iso8601(timeZone: .gmt, includingFractionalSeconds: true))
     object["level"] = event.level.rawValue
     object["message"] = event.message.description
-    guard var line = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes]) else { return }
+    guard var line = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes]) else {
+      return
+    }
     line.append(UInt8(ascii: "\n"))
     FileHandle.standardError.write(line)
   }

@@ -19,7 +19,8 @@ struct MigrateCommand: ParsableCommand {
   }
 
   struct Up: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Bring the store to the latest format. A daemon does so when it starts.")
+    static let configuration = CommandConfiguration(
+      abstract: "Bring the store to the latest format. A daemon does so when it starts.")
     @OptionGroup var settings: SettingOptions
 
     func run() throws { try MigrateCommand.run(settings) { try $0.up() } }

@@ -38,10 +38,12 @@ struct Daemon {
     try announceAccess(service)
     let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
     let listener = try await TidemarkListener.start(
-      host: configuration.host, port: configuration.port, group: group, limits: configuration.limits, hello: hello(), logger: logger,
+      host: configuration.host, port: configuration.port, group: group, limits: configuration.limits, hello: hello(),
+      logger: logger,
       makeHandler: { service.makeHandler(on: $0) })
     try writePortFile(listener.port)
-    logger.notice("ready", metadata: ["host": "\(configuration.host)", "port": "\(listener.port)", "store": "\(configuration.store)"])
+    logger.notice(
+      "ready", metadata: ["host": "\(configuration.host)", "port": "\(listener.port)", "store": "\(configuration.store)"])
     var reason = StopReason.storeFailed
     for await first in stops {
       reason = first

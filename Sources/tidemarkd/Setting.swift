@@ -21,7 +21,9 @@ struct Setting: Sendable {
     Setting(key: "store", form: "URL", help: "Where entities are kept: sqlite:FOLDER. Default: sqlite:tidemark-data") {
       $1.store = try StoreURL($0)
     },
-    Setting(key: "listen", form: "HOST:PORT", help: "The address to listen on; port 0 lets the system choose. Default: 127.0.0.1:8433") {
+    Setting(
+      key: "listen", form: "HOST:PORT", help: "The address to listen on; port 0 lets the system choose. Default: 127.0.0.1:8433"
+    ) {
       ($1.host, $1.port) = try address($0)
     },
     Setting(
@@ -55,7 +57,8 @@ struct Setting: Sendable {
       help: "Connections at once from one address. Default: \(ServerLimits().connectionsPerAddressMax)"
     ) { $1.limits.connectionsPerAddressMax = try int($0, 1...1_000_000) },
     Setting(
-      key: "calls_in_flight_max", form: "N", help: "Calls in flight on one connection. Default: \(ServerLimits().callsInFlightMax)"
+      key: "calls_in_flight_max", form: "N",
+      help: "Calls in flight on one connection. Default: \(ServerLimits().callsInFlightMax)"
     ) { $1.limits.callsInFlightMax = try int($0, 1...65_536) },
     Setting(key: "call_timeout_max_ms", form: "MS", help: "The longest time one call may take. Default: 120000") {
       $1.limits.callTimeoutMax = .milliseconds(Int64(try int($0, 1...86_400_000)))
@@ -63,13 +66,17 @@ struct Setting: Sendable {
     Setting(key: "handshake_timeout_ms", form: "MS", help: "From accept to the end of the client's HELLO. Default: 5000") {
       $1.limits.handshakeTimeout = .milliseconds(Int64(try int($0, 1...3_600_000)))
     },
-    Setting(key: "frame_timeout_ms", form: "MS", help: "How long a started frame may take before it counts as slow. Default: 30000") {
+    Setting(
+      key: "frame_timeout_ms", form: "MS", help: "How long a started frame may take before it counts as slow. Default: 30000"
+    ) {
       $1.limits.frameTimeout = .milliseconds(Int64(try int($0, 1...3_600_000)))
     },
     Setting(key: "idle_timeout_ms", form: "MS", help: "A connection without calls is closed after this. Default: 600000") {
       $1.limits.idleTimeout = .milliseconds(Int64(try int($0, 1...86_400_000)))
     },
-    Setting(key: "write_stall_timeout_ms", form: "MS", help: "Replies wait for a peer that reads nothing this long. Default: 30000") {
+    Setting(
+      key: "write_stall_timeout_ms", form: "MS", help: "Replies wait for a peer that reads nothing this long. Default: 30000"
+    ) {
       $1.limits.writeStallTimeout = .milliseconds(Int64(try int($0, 1...3_600_000)))
     },
   ]

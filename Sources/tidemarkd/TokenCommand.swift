@@ -22,11 +22,14 @@ struct TokenCommand: AsyncParsableCommand {
     let configuration = try settings.resolve()
     let roles: [String: Role] = ["reader": .reader, "writer": .writer, "admin": .admin]
     guard let role = roles[role] else { throw ValidationError("--role is reader, writer or admin.") }
-    guard let principal = PrincipalName(principal) else { throw ValidationError("--principal is 1 to 128 bytes without control characters.") }
+    guard let principal = PrincipalName(principal) else {
+      throw ValidationError("--principal is 1 to 128 bytes without control characters.")
+    }
     do {
       let service = try TidemarkService(
         store: Engine.open(configuration.store), options: .init(), clock: .system,
-        random: BufferedRandom(SystemRandomNumberGenerator()), logger: Logger(label: "tidemarkd") { StreamLogHandler.standardError(label: $0) },
+        random: BufferedRandom(SystemRandomNumberGenerator()),
+        logger: Logger(label: "tidemarkd") { StreamLogHandler.standardError(label: $0) },
         onFatal: { _ in })
       let token = try service.createToken(principal: principal, roleEverywhere: role)
       service.close()

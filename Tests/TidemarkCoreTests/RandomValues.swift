@@ -36,7 +36,8 @@ enum RandomValues {
   }
 
   static func text(_ random: inout SeededRandom) -> String {
-    ["", "x", "Año", "日本の祝日", "e\u{301}", "\u{0}mid\u{0}", String(repeating: "long ", count: 60)].randomElement(using: &random) ?? ""
+    ["", "x", "Año", "日本の祝日", "e\u{301}", "\u{0}mid\u{0}", String(repeating: "long ", count: 60)].randomElement(using: &random)
+      ?? ""
   }
 
   /// Fields built by setting, so that overlaps are resolved as a patch resolves them.

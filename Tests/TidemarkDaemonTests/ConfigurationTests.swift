@@ -38,7 +38,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("threads", "0"), ("threads", "many"), ("listen", "8433"), ("listen", "127.0.0.1:70000"), ("store", "mysql:x"), ("store", "sqlite:"),
+    ("threads", "0"), ("threads", "many"), ("listen", "8433"), ("listen", "127.0.0.1:70000"), ("store", "mysql:x"),
+    ("store", "sqlite:"),
     ("development", "maybe"), ("log_level", "loud"), ("log_format", "xml"), ("idle_timeout_ms", "-1"),
   ])
   func wrongValuesNameTheirSetting(key: String, value: String) {

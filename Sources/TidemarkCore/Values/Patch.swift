@@ -70,7 +70,8 @@ public struct Patch: Hashable, Sendable {
     case .int(let current):
       let (sum, overflow) = current.addingReportingOverflow(amount)
       guard !overflow else {
-        throw Violation(field: name, rule: "increment_overflow", message: "Adding \(amount) leaves the range of a 64-bit integer.")
+        throw Violation(
+          field: name, rule: "increment_overflow", message: "Adding \(amount) leaves the range of a 64-bit integer.")
       }
       return .int(sum)
     case .some(let other): throw kindMismatch(name, other, amountKind: "int")

@@ -22,9 +22,11 @@ extension RPCStatus {
   static let unauthenticated = RPCStatus(.unauthenticated, "This call needs a valid token.")
   static let permissionDenied = RPCStatus(.permissionDenied, "You may not do this.")
   static let overloaded = RPCStatus(
-    .resourceExhausted, "The server has too much to do. Try again after a moment.", details: [.notExecuted, .retryAfter(milliseconds: 200)])
+    .resourceExhausted, "The server has too much to do. Try again after a moment.",
+    details: [.notExecuted, .retryAfter(milliseconds: 200)])
   static let diskFull = RPCStatus(
-    .resourceExhausted, "The server has no room left. Nothing was stored.", details: [.notExecuted, .retryAfter(milliseconds: 5_000)])
+    .resourceExhausted, "The server has no room left. Nothing was stored.",
+    details: [.notExecuted, .retryAfter(milliseconds: 5_000)])
   static let damaged = RPCStatus(.dataLoss, "What is stored about this is damaged. The operator should verify the store.")
   static let storeFailed = RPCStatus(
     .unavailable, "Storing failed, and whether the write happened is not known. Send it again with the same operation id.",

@@ -38,8 +38,9 @@ final class LoopDispatcher: CallHandler {
       return .reply(CallReply(status: .unknownMethod(call.path ?? "number \(call.method)")))
     }
     let id = call.connection.connectionID
-    guard let principal = credentials[id, default: RememberedCredentials()]
-      .principal(for: call.meta.authorization, service.authenticator)
+    guard
+      let principal = credentials[id, default: RememberedCredentials()]
+        .principal(for: call.meta.authorization, service.authenticator)
     else { return .reply(CallReply(status: .unauthenticated)) }
     do throws(CallFailure) {
       return try dispatch(method, call, principal)

@@ -129,7 +129,8 @@ public struct ChainVerifier: Sendable {
     let heads = try snapshot.heads(after: lastHead, in: record.id, limit: limit)
     for head in heads {
       lastHead = head.key
-      let row = head.revision == .zero
+      let row =
+        head.revision == .zero
         ? nil : try snapshot.logRows(after: Revision(rawValue: head.revision.rawValue &- 1), in: record.id, limit: 1).first
       if case .damaged = row { continue }
       guard case .intact(let entry) = row, entry.change.entity.revision == head.revision, entry.change.entity.key == head.key,

@@ -8,7 +8,9 @@ struct BatchTransaction {
   let now: Timestamp
 
   /// The results, and how many changes were stored.
-  func run(_ requests: [WriteSubmission], random: inout any RandomNumberGenerator) throws -> (results: [WriteResult], changes: Int) {
+  func run(_ requests: [WriteSubmission], random: inout any RandomNumberGenerator) throws -> (
+    results: [WriteResult], changes: Int
+  ) {
     var results = [WriteResult](repeating: .unknownSpace, count: requests.count)
     var changes = 0
     for (space, indices) in group(requests) {

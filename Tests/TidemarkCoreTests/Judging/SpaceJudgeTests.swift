@@ -25,7 +25,8 @@ import TidemarkCore
     }
 
     mutating func judge(
-      _ action: WriteAction, operation: UInt64? = nil, content: UInt64? = nil, known: UInt64? = nil, by principal: Principal? = nil
+      _ action: WriteAction, operation: UInt64? = nil, content: UInt64? = nil, known: UInt64? = nil,
+      by principal: Principal? = nil
     ) -> SpaceJudge.Verdict {
       let number = operation ?? nextOperation
       nextOperation += 1
@@ -38,7 +39,8 @@ import TidemarkCore
 
     /// The code of the outcome; `nil` for a replay.
     mutating func code(
-      _ action: WriteAction, operation: UInt64? = nil, content: UInt64? = nil, known: UInt64? = nil, by principal: Principal? = nil
+      _ action: WriteAction, operation: UInt64? = nil, content: UInt64? = nil, known: UInt64? = nil,
+      by principal: Principal? = nil
     ) -> OutcomeCode? {
       if case .judged(let outcome, _, _) = judge(action, operation: operation, content: content, known: known, by: principal) {
         return outcome.code

@@ -81,7 +81,8 @@ import TidemarkCore
   func documentsAreValid(text: String) { #expect(JSONText.isValid(text)) }
 
   @Test(arguments: [
-    "", "{", "[1,]", "{\"a\"}", "{\"a\":1,}", "01", "1.", "+1", "nul", "\"", "\"\\x\"", "\"\n\"", "[1] 2", "{1:2}", "- 1", "\"\\u12g4\"",
+    "", "{", "[1,]", "{\"a\"}", "{\"a\":1,}", "01", "1.", "+1", "nul", "\"", "\"\\x\"", "\"\n\"", "[1] 2", "{1:2}", "- 1",
+    "\"\\u12g4\"",
   ])
   func otherTextsAreNot(text: String) { #expect(!JSONText.isValid(text)) }
 

@@ -71,7 +71,8 @@ final class ConnectionHolder: Sendable {
     } catch let error as ClientError {
       throw error.code == .cancelled ? .final(error, mayHaveExecuted: false) : .notExecuted(error)
     } catch {
-      throw .notExecuted(ClientError(.unavailable, "\(address.host):\(address.port) cannot be reached: \(ConnectFailureText.make(error))."))
+      throw .notExecuted(
+        ClientError(.unavailable, "\(address.host):\(address.port) cannot be reached: \(ConnectFailureText.make(error))."))
     }
   }
 
