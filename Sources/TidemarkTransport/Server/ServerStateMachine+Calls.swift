@@ -208,7 +208,8 @@ extension ServerStateMachine {
   /// Sends a message of a stream; see `CallConnection.send(_:on:)`.
   mutating func send(_ message: ByteBuffer, on id: CallID, into out: inout ByteBuffer) -> Bool {
     let isKnown = dispatching?.id == id.rawValue || calls[id.rawValue]?.isAbandoned == false
-    guard phase == .open, isKnown, message.readableBytes <= peer.messageBytesMax else { return false }
+    guard phase == .open, isKnown else { return false }
+    guard message.readableBytes <= peer.messageBytesMax else { return refuseMessage(of: id, into: &out) }
     creditFramesLeft &+= 2 + 2 * (message.readableBytes / 1024)
     outbound.open(id.rawValue)
     var queued = OutboundFlow.Message(bytes: message, isCompressed: false)
@@ -216,6 +217,17 @@ extension ServerStateMachine {
       queued = OutboundFlow.Message(bytes: deflated, isCompressed: true)
     }
     return outbound.send(queued, on: id.rawValue, into: &out)
+  }
+
+  /// Ends a stream whose next message its client cannot take: a stream with a hole in it must not end well.
+  ///
+  /// - Returns: false: nothing further can be sent.
+  private mutating func refuseMessage(of id: CallID, into out: inout ByteBuffer) -> Bool {
+    park(id)
+    silence(id.rawValue, into: &out)
+    writeReply(id.rawValue, CallReply(status: .answerTooLarge), into: &out)
+    if calls[id.rawValue] != nil { events.append(.cancelled(id, .violation)) }
+    return false
   }
 
   mutating func returnCredit(_ bytes: Int, to id: CallID, into out: inout ByteBuffer) {

@@ -176,12 +176,12 @@ extension ServerStateMachine {
 
   private func writeLargeReply(_ stream: UInt32, _ reply: CallReply, into out: inout ByteBuffer) {
     var outgoing = OutgoingMessage(type: .reply, aux: 0, stream: stream, message: reply.message)
-    if let status = reply.status { outgoing.setStatus(status) }
+    if let status = reply.status { outgoing.setStatus(status, bytesMax: peer.messageBytesMax) }
     let backlog = backlogBytes + out.readableBytes + outgoing.message.readableBytes
     if outgoing.message.readableBytes > peer.messageBytesMax {
-      outgoing.setStatus(RPCStatus(.resourceExhausted, "The answer is larger than the client's limit."))
+      outgoing.setStatus(.answerTooLarge, bytesMax: peer.messageBytesMax)
     } else if backlog > limits.bytesOutboundMax {
-      outgoing.setStatus(RPCStatus(.resourceExhausted, "Too many answers wait for the client to read them."))
+      outgoing.setStatus(.tooManyAnswers, bytesMax: peer.messageBytesMax)
     }
     if let meta = reply.meta?.encode(), meta.count <= WireLimits.metadataBytesMax { outgoing.meta = meta }
     if limits.compressesReplies, peer.inflates, let deflated = outgoing.message.deflated() {
@@ -201,11 +201,22 @@ extension ServerStateMachine {
 
 extension OutgoingMessage {
   /// Turns the message into a failure.
-  mutating func setStatus(_ status: RPCStatus) {
+  ///
+  /// Details are worth losing when the receiver cannot take them, the largest first; the code is not.
+  mutating func setStatus(_ status: RPCStatus, bytesMax: Int) {
     aux = status.code.rawValue
-    var bytes = status.encode()
-    // Details are worth losing when they do not fit; the code is not.
-    if bytes.count > 64 * 1024 { bytes = RPCStatus(status.code, String(status.message.prefix(256))).encode() }
+    var fitted = status
+    var bytes = fitted.encode()
+    while bytes.count > bytesMax, let largest = fitted.details.max(by: { $0.value.count < $1.value.count }) {
+      fitted.details.removeAll { $0 == largest }
+      bytes = fitted.encode()
+    }
+    if bytes.count > bytesMax { bytes = RPCStatus(status.code, String(status.message.prefix(256))).encode() }
     message = ByteBuffer(bytes: bytes)
   }
+}
+
+extension RPCStatus {
+  static let answerTooLarge = RPCStatus(.resourceExhausted, "The answer is larger than the client's limit.")
+  static let tooManyAnswers = RPCStatus(.resourceExhausted, "Too many answers wait for the client to read them.")
 }

@@ -205,4 +205,49 @@ struct ServerLimitTests {
     #expect(server.closedAfterWriting == nil)
     #expect(server.frames().filter { $0.type == .credit && $0.stream == 0 }.count == 5)
   }
+
+  /// A status with a detail of 200,000 bytes, such as the story of a conflict, and a small one.
+  private var largeStatus: RPCStatus {
+    RPCStatus(
+      .aborted, "stale",
+      details: [
+        RPCStatus.Detail(typeURL: "story", value: [UInt8](repeating: 7, count: 200_000)),
+        .errorInfo(reason: "VERSION_MISMATCH"),
+      ])
+  }
+
+  private func status(_ server: inout ServerHarness) throws -> RPCStatus {
+    let frames = server.frames()
+    #expect(frames.allSatisfy { $0.type == .reply && $0.stream == 1 })
+    let bytes = frames.reduce(into: [UInt8]()) { $0 += Array($1.payload.readableBytesView) }
+    return try bytes.withUnsafeBytes { try RPCStatus.decode($0) }
+  }
+
+  @Test func detailsOfAFailureArriveWhole() throws {
+    var server = ServerHarness.open()
+    server.call(ServerHarness.parked, stream: 1)
+    server.machine.complete(CallID(rawValue: 1), CallReply(status: largeStatus), into: &server.output, now: server.now)
+    #expect(try status(&server) == largeStatus)
+  }
+
+  @Test func onlyDetailsThatPassTheClientsLimitAreLeftOut() throws {
+    var hello = Hello()
+    hello.messageBytesMax = 100_000
+    var server = ServerHarness.open(hello: hello)
+    server.call(ServerHarness.parked, stream: 1)
+    server.machine.complete(CallID(rawValue: 1), CallReply(status: largeStatus), into: &server.output, now: server.now)
+    let received = try status(&server)
+    #expect(received.code == .aborted && received.details == [.errorInfo(reason: "VERSION_MISMATCH")])
+  }
+
+  @Test func streamWhoseMessageTheClientCannotTakeFailsAndNeverEndsWell() throws {
+    var hello = Hello()
+    hello.messageBytesMax = 16
+    var server = ServerHarness.open(hello: hello)
+    server.call(Method.list.rawValue, stream: 1, "a message above sixteen bytes")
+    let replies = server.frames().filter { $0.type == .reply }
+    #expect(replies.map(\.aux) == [StatusCode.resourceExhausted.rawValue])
+    #expect(server.cancelled.keys.map(\.rawValue) == [1])
+    #expect(server.machine.callsInFlight == 0)
+  }
 }
