@@ -111,6 +111,9 @@ public struct SpaceJudge: Sendable {
       return .refuse(.receiptExpired, nil, Messages.receiptExpired)
     }
     let current = entities[EntityKey(type: item.type, id: id)]
+    if let epoch = item.action.expected?.epoch, epoch != context.epoch {
+      return .refuse(.epochChanged, current, Messages.epochChanged)
+    }
     switch item.action {
     case .create(let fields):
       if let current, current.life == .alive {
@@ -142,9 +145,6 @@ public struct SpaceJudge: Sendable {
 
   /// Why a write with this expectation may not touch the entity; `nil` when it may.
   private func refusal(of expected: Expected, _ entity: Entity, needs life: EntityLife?) -> Decision? {
-    if let epoch = expected.epoch, epoch != context.epoch {
-      return .refuse(.epochChanged, entity, Messages.epochChanged)
-    }
     if entity.life != .alive, let revision = expected.revision, revision <= context.fence, revision < entity.revision {
       return .refuse(.purged, entity, Messages.purged(entity))
     }

@@ -140,6 +140,16 @@ import TidemarkCore
     #expect(world.code(try set(2, 1, epoch: world.epoch)) == .applied)
   }
 
+  @Test func anotherEpochIsNamedAlsoWhereTheEntityIsUnknown() throws {
+    var world = try World()
+    let other = Epoch(rawValue: Bytes16(high: 9, low: 9))
+    #expect(world.code(try set(2, 1, epoch: other)) == .epochChanged)
+    #expect(world.code(.replace(try fields(1), expected(1, epoch: other))) == .epochChanged)
+    #expect(world.code(.delete(expected(1, epoch: other))) == .epochChanged)
+    #expect(world.code(.restore(expected(1, epoch: other))) == .epochChanged)
+    #expect(world.code(.delete(expected(1, epoch: world.epoch))) == .notFound)
+  }
+
   @Test func oversizeIsInvalid() throws {
     var world = try World()
     let large = try Fields([
