@@ -86,6 +86,27 @@ import TidemarkTesting
     #expect(applied == 2 && corrupt == 1)
   }
 
+  @Test func damageInOneItemUndoesTheWholeRequestAndNoOther() throws {
+    let memory = MemoryStore()
+    let harness = try WriterHarness(memory, seed: 1)
+    #expect(codes(harness.submit([try create("a", operation: 1)])) == [.applied])
+    let space = try #require(try harness.reader.read { try $0.space(named: .default) })
+    memory.tamper(Revision(rawValue: 1), in: space.id, fields: CanonicalFields(unchecked: [0x7A, 9]))
+    var update = try create("a", operation: 2)
+    let name = try #require(FieldPath("n"))
+    update.action = .update(try Patch([.init(name, .set(.int(1)))]), Expected(version: .first))
+    guard case .corrupt? = harness.submit([try create("b", operation: 3), update]) else {
+      Issue.record("a request that meets damage was answered otherwise")
+      return
+    }
+    #expect(try harness.reader.read { try $0.space(named: .default)?.revision.rawValue } == 1)
+    guard case .outcomes(let outcomes)? = harness.submit([try create("b", operation: 3)]) else {
+      Issue.record("no outcomes")
+      return
+    }
+    #expect(outcomes.first?.code == .applied && outcomes.first?.isReplay == false)
+  }
+
   @Test func closedWriterTakesNothingAndFinishesWhatItTook() throws {
     let harness = try WriterHarness(MemoryStore(), seed: 1)
     let sink = CollectingSink()

@@ -165,7 +165,9 @@ private struct SpaceBatch {
       switch verdict {
       case .judged(let outcome, _, _): outcomes.append(outcome)
       case .replay(let receipt): outcomes.append(try replay(receipt, of: item, transaction))
-      case .corrupt: return .corrupt
+      case .corrupt:
+        // Undoes the transaction: the other items of the request were judged, too, and a request with damage does nothing.
+        throw StoreError(.corrupt, "the fields of the entity \(item.type)/\(item.id?.text ?? "") do not decode")
       }
     }
     return .outcomes(outcomes)
