@@ -16,7 +16,7 @@ public struct ChainVerifier: Sendable {
       case missingChange = "missing_change"
       /// The version does not follow the one before it.
       case versionGap = "version_gap"
-      /// The head of an entity is not its latest change.
+      /// The head of an entity is missing, or is not its latest change.
       case head = "head"
       /// A row does not decode.
       case unreadable = "unreadable"
@@ -112,6 +112,17 @@ public struct ChainVerifier: Sendable {
     hash = entry.chainHash
     if try !continuesVersions(entry.change, snapshot, space) {
       note(Fault(revision: entity.revision, key: entity.key, kind: .versionGap))
+    }
+    if entry.change.previous == .zero, try !hasHead(entity.key, snapshot, space) {
+      note(Fault(revision: entity.revision, key: entity.key, kind: .head))
+    }
+  }
+
+  /// Whether an entity of the log can be found at all. What its head says is checked by the walk over the heads.
+  private func hasHead(_ key: EntityKey, _ snapshot: any StoreSnapshot, _ space: SpaceID) throws -> Bool {
+    do { return try snapshot.entities([key], in: space).contains { $0 != nil } } catch let error as StoreError {
+      guard error.code == .corrupt else { throw error }
+      return true
     }
   }
 
