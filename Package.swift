@@ -115,13 +115,19 @@ let package = Package(
     .testTarget(name: "TidemarkSQLiteTests", dependencies: ["TidemarkSQLite", "TidemarkTesting"], swiftSettings: strict),
     .testTarget(
       name: "TidemarkStoreSQLiteTests",
-      dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkTesting"],
+      dependencies: [
+        "TidemarkCore", "TidemarkStore", "CTidemarkSQLite", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkTesting",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "TidemarkStoreTests",
       dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkStoreSQLite", "TidemarkTesting"], swiftSettings: strict),
     .testTarget(
-      name: "TidemarkServerTests", dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkServer", "TidemarkTesting"],
+      name: "TidemarkServerTests",
+      dependencies: [
+        "TidemarkCore", "TidemarkStore", "TidemarkTransport", "TidemarkWire", "TidemarkServer", "TidemarkTesting", nioCore,
+        .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: strict),
     .testTarget(name: "TidemarkDaemonTests", dependencies: ["tidemarkd", arguments], swiftSettings: strict),
     .testTarget(

@@ -9,8 +9,11 @@ final class SQLiteWriter: StoreWriter {
   private let connection: Connection
   private let transaction: SQLiteTransaction
   private let options: SQLiteStoreOptions
-  /// Why the writer stopped.
-  private var stopped: StoreError?
+  /// Why the writer stopped; always with code `failed`.
+  private var stopped: StoreError? {
+    // Closing must not do what the writer refuses.
+    didSet { connection.neverCheckpointOnClose() }
+  }
 
   init(_ connection: Connection, _ options: SQLiteStoreOptions) {
     self.connection = connection
@@ -71,7 +74,12 @@ final class SQLiteWriter: StoreWriter {
 
   /// Moves pages from the write-ahead log to the database. What was committed stays committed when that fails, but the writer
   /// stops: a sync that failed once must not be taken for done the next time.
+  ///
+  /// Without room in the database nothing was synced, and the pages stay in the log for a later checkpoint.
   private func checkpoint() {
-    do { _ = try connection.checkpoint() } catch { stopped = StoreError(error) }
+    do { _ = try connection.checkpoint() } catch {
+      let failure = StoreError(error)
+      if failure.code != .full { stopped = StoreError(.failed, "the checkpoint failed: \(failure.message)") }
+    }
   }
 }

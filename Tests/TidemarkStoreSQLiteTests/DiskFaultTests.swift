@@ -1,0 +1,64 @@
+import Testing
+import TidemarkCore
+import TidemarkSQLite
+import TidemarkStore
+import TidemarkStoreSQLite
+import TidemarkTesting
+
+/// What the engine does when the disk is full, and what verification finds when a row is gone.
+@Suite(.serialized) struct DiskFaultTests {
+  private func code(_ body: () throws -> Void) -> StoreError.Code? {
+    do { try body() } catch let error as StoreError { return error.code } catch { return .failed }
+    return nil
+  }
+
+  @Test func fullDiskRefusesCommitsUntilThereIsRoom() throws {
+    #expect(FullDisk.isInstalled)
+    let folder = try TemporaryFolder()
+    let store = StoreUnderTest.sqlite(in: folder)
+    var script = try store.makeSpace("full")
+    let key = try EntityKey.sample("booking", "a")
+    let kept = script
+    let refused = FullDisk.filling("\(folder.path)/tidemark.db-wal") {
+      code { try store.extend(&script) { [$0.make(.create, key)] } }
+    }
+    #expect(refused == .full)
+    script = kept
+    try store.extend(&script) { [$0.make(.create, key)] }
+    #expect(try store.read { try $0.space(named: script.record.name)?.revision } == script.record.revision)
+  }
+
+  @Test func checkpointOnAFullDiskIsMadeUpFor() throws {
+    #expect(FullDisk.isInstalled)
+    let folder = try TemporaryFolder()
+    var options = SQLiteStoreOptions()
+    options.walPagesMax = 1
+    let store = StoreUnderTest(open: { try SQLiteStore.open(folder: folder.path, options: options) }, damage: { _, _ in })
+    var script = try store.makeSpace("full")
+    let key = try EntityKey.sample("booking", "a")
+    let changed = try CanonicalFields.sample("x")
+    // The commit goes to the write-ahead log; the checkpoint after it finds no room in the database.
+    try FullDisk.filling("\(folder.path)/tidemark.db") {
+      try store.extend(&script) { [$0.make(.create, key)] }
+      try store.extend(&script) { [$0.make(.update, key, fields: changed)] }
+    }
+    try store.extend(&script) { [$0.make(.delete, key)] }
+    #expect(try store.read { try $0.space(named: script.record.name)?.revision.rawValue } == 3)
+  }
+
+  @Test func lostHeadIsFoundByVerification() throws {
+    let folder = try TemporaryFolder()
+    let store = StoreUnderTest.sqlite(in: folder)
+    var script = try store.makeSpace("lost")
+    let keys = try ["a", "b", "c"].map { try EntityKey.sample("booking", $0) }
+    try store.extend(&script) { script in keys.map { script.make(.create, $0) } }
+    store.close()
+    try Connection(path: "\(folder.path)/tidemark.db", mode: .readWrite).execute("DELETE FROM head WHERE id = CAST('b' AS BLOB)")
+    var verifier = ChainVerifier(space: script.record.name)
+    while !verifier.isDone {
+      guard try store.read({ try verifier.step($0, limit: 2) }) else { break }
+    }
+    #expect(verifier.faults.map(\.kind) == [.head])
+    #expect(verifier.faults.map(\.revision.rawValue) == [2] && verifier.faults.map(\.key) == [keys[1]])
+  }
+}
