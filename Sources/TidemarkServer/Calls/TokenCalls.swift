@@ -9,6 +9,7 @@ extension LoopDispatcher {
     let request: CreateTokenRequest = try decode(call)
     guard principal.isAdminEverywhere else { throw CallFailure(.permissionDenied) }
     let now = service.clock.now()
+    let authenticator = service.authenticator
     return try administer(call) { transaction, random -> Result<(TokenRecord, String), RPCStatus> in
       var source = BorrowedRandom(random)
       let text = TokenText(using: &source)
@@ -18,9 +19,10 @@ extension LoopDispatcher {
         roleEverywhere: request.principal.roleEverywhere, roles: request.principal.roles, createdAt: now)
       try transaction.insertToken(record)
       return .success((record, text.text))
-    } reply: { dispatcher, made in
-      dispatcher.service.authenticator.add(made.0)
-      return CreateTokenResponse(token: TokenDescription(made.0), secret: made.1)
+    } didCommit: {
+      authenticator.add($0.0)
+    } reply: { _, made in
+      CreateTokenResponse(token: TokenDescription(made.0), secret: made.1)
     }
   }
 
@@ -41,9 +43,10 @@ extension LoopDispatcher {
         return .failure(RPCStatus(.notFound, "There is no token '\(request.id)'."))
       }
       return .success(request.id)
-    } reply: { _, id in
-      authenticator.remove(id: id)
-      return RevokeTokenResponse()
+    } didCommit: {
+      authenticator.remove(id: $0)
+    } reply: { _, _ in
+      RevokeTokenResponse()
     }
   }
 }

@@ -1,0 +1,114 @@
+import Logging
+import NIOCore
+import NIOEmbedded
+import Synchronization
+import Testing
+import TidemarkCore
+import TidemarkStore
+import TidemarkTesting
+import TidemarkTransport
+import TidemarkWire
+
+@testable import TidemarkServer
+
+/// Administrative calls on two loops, of which one is late.
+@Suite struct TokenRevocationTests {
+  private static let ready = StoreClock(now: { Timestamp(rawValue: 1_000_000) }, uptimeNanoseconds: { 1_000 })
+
+  private func makeService(_ store: any EntityStore) throws -> TidemarkService {
+    var options = TidemarkService.Options()
+    options.isDevelopment = true
+    return try TidemarkService(
+      store: store, options: options, clock: TokenRevocationTests.ready, random: SeededRandom(seed: 3),
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, onFatal: { _ in })
+  }
+
+  @Test func tokenRevokedBeforeItsMakersLoopHeardOfItStaysRevoked() async throws {
+    let store = MemoryStore()
+    let service = try makeService(store)
+    let late = try await LoopUnderTest(service)
+    let prompt = try await LoopUnderTest(service)
+    let principal = Principal(name: try #require(PrincipalName("visitor")), roleEverywhere: .reader)
+    let gate = Waiting<Bool>()
+    try await late.send(.createToken, CreateTokenRequest(principal: principal)) { _ = gate.take() }
+    // A second administrative work is committed after the first.
+    #expect(try service.createToken(principal: principal.name, roleEverywhere: .reader).hasPrefix("tmk_"))
+    let made = try store.openReader().read { try $0.tokens() }
+    #expect(made.count == 2)
+    for token in made { try await prompt.send(.revokeToken, RevokeTokenRequest(id: token.id)) }
+    while await prompt.replies.count < 2 { await prompt.loop.run() }
+    gate.put(true)
+    while await late.replies.isEmpty { await late.loop.run() }
+    let secret = try await late.replies[0].message.withUnsafeReadableBytes {
+      try CreateTokenResponse.decode($0, using: MessageArena()).secret
+    }
+    #expect(service.authenticator.principal(for: "Bearer \(secret)") == nil)
+    service.close()
+  }
+
+  @Test func administrativeWorkIsNotDoneAfterItsDeadline() async throws {
+    let store = MemoryStore()
+    let service = try makeService(store)
+    let loop = try await LoopUnderTest(service)
+    let name = try #require(SpaceName("late"))
+    try await loop.send(.createSpace, SpaceRequest(name: name), deadline: .uptimeNanoseconds(1_000))
+    while await loop.replies.isEmpty { await loop.loop.run() }
+    #expect(await loop.replies[0].status?.code == .deadlineExceeded)
+    #expect(try store.openReader().read { try $0.space(named: name) } == nil)
+    service.close()
+  }
+}
+
+/// A dispatcher on a loop of its own.
+private final class LoopUnderTest: Sendable {
+  let loop = NIOAsyncTestingEventLoop()
+  private let connection: NIOLoopBound<RecordingConnection>
+  private let handler: NIOLoopBound<any CallHandler>
+
+  init(_ service: TidemarkService) async throws {
+    let loop = loop
+    (connection, handler) = try await loop.executeInContext {
+      (
+        NIOLoopBound(RecordingConnection(loop), eventLoop: loop),
+        NIOLoopBound<any CallHandler>(service.makeHandler(on: loop), eventLoop: loop)
+      )
+    }
+  }
+
+  /// The replies of pending calls, in order.
+  var replies: [CallReply] {
+    get async { (try? await loop.executeInContext { [connection] in connection.value.replies }) ?? [] }
+  }
+
+  /// Sends a call. What `block` waits for is what every later task of the loop waits for, too.
+  func send(
+    _ method: Method, _ request: some EncodableMessage, deadline: NIODeadline? = nil,
+    block: @escaping @Sendable () -> Void = {}
+  ) async throws {
+    let bytes = ByteBuffer(bytes: try request.encode(using: MessageArena()))
+    try await loop.executeInContext { [connection, handler, loop] in
+      let owner = connection.value
+      owner.lastCall += 1
+      let call = IncomingCall(
+        id: CallID(rawValue: owner.lastCall), method: method.rawValue, path: nil, meta: CallMeta(), deadline: deadline,
+        message: bytes, isHalfClosed: true, connection: owner)
+      if case .reply(let reply) = handler.value.receive(call) { owner.replies.append(reply) }
+      loop.execute(block)
+    }
+  }
+}
+
+private final class RecordingConnection: CallConnection {
+  let eventLoop: any EventLoop
+  let peer = "test"
+  let connectionID: UInt64 = 1
+  var lastCall: UInt32 = 0
+  var replies: [CallReply] = []
+
+  init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+
+  func complete(_ call: CallID, with reply: CallReply) { replies.append(reply) }
+  func send(_ message: ByteBuffer, on call: CallID) -> Bool { true }
+  func returnCredit(_ bytes: Int, to call: CallID) {}
+  func flush() {}
+}
