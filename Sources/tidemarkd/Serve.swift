@@ -53,6 +53,9 @@ struct Daemon {
     let closedEarly = await listener.drain(timeout: .milliseconds(configuration.drainTimeoutMilliseconds))
     service.close()
     try? await group.shutdownGracefully()
+    stop.finish()
+    // What was finished while draining may have failed, too.
+    for await later in stops { if case .storeFailed = later { reason = later } }
     logger.notice("stopped", metadata: ["connections_closed_early": "\(closedEarly)"])
     if case .storeFailed = reason { throw ExitCode(1) }
   }
