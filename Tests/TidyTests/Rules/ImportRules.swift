@@ -60,7 +60,8 @@ enum ImportRules {
 
   /// The layer of each target, from 0. A target depends on lower layers only.
   private static let layers: [String: Int] = [
-    "CTidemarkProtobufC": 0, "CTidemarkSQLite": 0, "CTidemarkPostgres": 0, "CTidemarkZlib": 0, "CTidemarkWire": 1,
+    "CTidemarkProtobufC": 0, "CTidemarkSQLite": 0, "CTidemarkPostgres": 0, "CTidemarkZlib": 0, "CTidemarkEpoll": 0,
+    "CTidemarkWire": 1,
     "TidemarkCore": 2,
     "TidemarkWire": 3,
     "TidemarkTransport": 4, "TidemarkStore": 4, "TidemarkSQLite": 4,
