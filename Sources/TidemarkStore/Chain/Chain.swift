@@ -23,7 +23,7 @@ public enum Chain {
   /// The digest of an entry's fields.
   public static func contentDigest(salt: Bytes16, fields: CanonicalFields) -> Digest32 {
     var hasher = SHA256()
-    hasher.update(data: salt.bytes)
+    withUnsafeBytes(of: (salt.high.bigEndian, salt.low.bigEndian)) { hasher.update(bufferPointer: $0) }
     fields.bytes.withUnsafeBytes { hasher.update(bufferPointer: $0) }
     return Digest32(hasher.finalize())
   }
@@ -33,19 +33,20 @@ public enum Chain {
     let entity = change.entity
     var bytes: [UInt8] = []
     bytes.reserveCapacity(320)
-    bytes.append(contentsOf: previous.bytes)
+    bytes.append(previous)
     bytes.appendBigEndian(entity.revision.rawValue)
     bytes.appendBigEndian(entity.version.rawValue)
     bytes.appendBigEndian(change.previous.rawValue)
     bytes.append(change.kind.rawValue)
     bytes.appendBigEndian(UInt64(bitPattern: entity.created.at.rawValue))
     bytes.appendBigEndian(UInt64(bitPattern: entity.updated.at.rawValue))
-    bytes.append(contentsOf: change.operation.rawValue.bytes)
-    for text in [entity.key.type.text, entity.key.id.text, entity.created.by.text, entity.updated.by.text] {
-      bytes.appendBigEndian(UInt32(truncatingIfNeeded: text.utf8.count))
-      bytes.append(contentsOf: text.utf8)
-    }
-    bytes.append(contentsOf: contentDigest.bytes)
+    bytes.appendBigEndian(change.operation.rawValue.high)
+    bytes.appendBigEndian(change.operation.rawValue.low)
+    bytes.append(entity.key.type.text)
+    bytes.append(entity.key.id.text)
+    bytes.append(entity.created.by.text)
+    bytes.append(entity.updated.by.text)
+    bytes.append(contentDigest)
     return bytes.withUnsafeBytes { raw in
       var hasher = SHA256()
       hasher.update(bufferPointer: raw)
@@ -85,5 +86,19 @@ extension Digest32 {
 extension [UInt8] {
   mutating func appendBigEndian<Number: FixedWidthInteger>(_ number: Number) {
     Swift.withUnsafeBytes(of: number.bigEndian) { append(contentsOf: $0) }
+  }
+
+  fileprivate mutating func append(_ digest: Digest32) {
+    appendBigEndian(digest.words.0)
+    appendBigEndian(digest.words.1)
+    appendBigEndian(digest.words.2)
+    appendBigEndian(digest.words.3)
+  }
+
+  /// Appends a length of four bytes and the text.
+  fileprivate mutating func append(_ text: String) {
+    var text = text
+    appendBigEndian(UInt32(truncatingIfNeeded: text.utf8.count))
+    text.withUTF8 { append(contentsOf: $0) }
   }
 }
