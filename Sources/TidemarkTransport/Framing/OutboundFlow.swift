@@ -17,6 +17,7 @@ struct OutboundFlow {
   private var waiting: [UInt32] = []
   /// Whether the socket takes bytes.
   var isWritable = true
+  private var dataFramesSent = 0
 
   /// What one stream has to send.
   struct Stream {
@@ -45,6 +46,12 @@ struct OutboundFlow {
   enum Progress {
     case canSend(UInt32)
     case finished(UInt32, Last)
+  }
+
+  /// How many DATA frames were sent since this was last asked.
+  mutating func takeDataFramesSent() -> Int {
+    defer { dataFramesSent = 0 }
+    return dataFramesSent
   }
 
   init(streamCreditBytes: Int, connectionCreditBytes: Int, frameBytesMax: Int) {
@@ -160,6 +167,7 @@ struct OutboundFlow {
       var flags: FrameFlags = message.isCompressed && !message.isStarted ? .compressed : []
       if part < remaining { flags.insert(.more) } else if message.end { flags.insert(.end) }
       out.writeFrameHeader(FrameHeader(length: UInt32(clamping: part), type: .data, flags: flags, stream: id))
+      dataFramesSent &+= 1
       if let bytes = message.bytes.readSlice(length: part) { out.writeImmutableBuffer(bytes) }
       message.isStarted = true
       streams[id]?.credit.spend(part)

@@ -210,7 +210,6 @@ extension ServerStateMachine {
     let isKnown = dispatching?.id == id.rawValue || calls[id.rawValue]?.isAbandoned == false
     guard phase == .open, isKnown else { return false }
     guard message.readableBytes <= peer.messageBytesMax else { return refuseMessage(of: id, into: &out) }
-    creditFramesLeft &+= 2 + 2 * (message.readableBytes / 1024)
     outbound.open(id.rawValue)
     var queued = OutboundFlow.Message(bytes: message, isCompressed: false)
     if limits.compressesReplies, peer.inflates, let deflated = message.deflated() {

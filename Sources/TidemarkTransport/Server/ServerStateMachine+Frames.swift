@@ -130,7 +130,7 @@ extension ServerStateMachine {
     guard increment > 0, increment <= UInt32(Int32.max) else {
       return fail(.flowControl, "CREDIT must add 1 to 2147483647 bytes.", into: &out)
     }
-    creditFramesLeft -= 1
+    creditFramesLeft &+= 2 &* outbound.takeDataFramesSent() &- 1
     guard creditFramesLeft >= 0 else { return fail(.calm, "Too many CREDIT frames.", into: &out) }
     guard outbound.add(Int(increment), to: header.stream) else {
       return fail(.flowControl, "Credit passes 2147483647 bytes.", into: &out)

@@ -101,7 +101,7 @@ struct ConversationTests {
     for _ in 0..<30 {
       var configuration = ClientConfiguration()
       // With a few bytes of credit every frame carries a few bytes, and the talk takes minutes.
-      configuration.hello.streamCreditBytes = UInt32.random(in: 50...3_000, using: &random)
+      configuration.hello.streamCreditBytes = UInt32.random(in: 20...3_000, using: &random)
       configuration.hello.connectionCreditBytes = UInt32.random(in: 200...6_000, using: &random)
       var talk = Conversation(seed: random.next(), configuration: configuration)
       let count = Int.random(in: 1...12, using: &random)
