@@ -104,6 +104,8 @@ struct ByteReader {
   /// Reads a length and that many bytes of valid UTF-8.
   mutating func readText() -> String? {
     guard let nested = readNested() else { return nil }
+    // Most text is ASCII, which every decoder takes as it is; `validating` is not specialised (Swift 6.3) and costs several times as much.
+    if nested.source.allSatisfy({ $0 < 0x80 }) { return String(decoding: nested.source, as: UTF8.self) }
     return String(validating: nested.source, as: UTF8.self)
   }
 }
