@@ -132,6 +132,8 @@ extension ServerStateMachine {
     }
     creditFramesLeft &+= 2 &* outbound.takeDataFramesSent() &- 1
     guard creditFramesLeft >= 0 else { return fail(.calm, "Too many CREDIT frames.", into: &out) }
+    // Credit may come before the first message of its stream.
+    if calls[header.stream]?.isAbandoned == false { outbound.open(header.stream) }
     guard outbound.add(Int(increment), to: header.stream) else {
       return fail(.flowControl, "Credit passes 2147483647 bytes.", into: &out)
     }
