@@ -120,6 +120,13 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
+      name: "DaemonTests",
+      dependencies: [
+        "TidemarkCore", "TidemarkWire", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkTesting", "CTidemarkZlib",
+        "tidemarkd",
+      ],
+      swiftSettings: strict),
+    .testTarget(
       name: "TidemarkStoreTests",
       dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkStoreSQLite", "TidemarkTesting"], swiftSettings: strict),
     .testTarget(

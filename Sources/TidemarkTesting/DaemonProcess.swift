@@ -56,6 +56,18 @@ public final class DaemonProcess {
     return process.terminationStatus
   }
 
+  /// Whether the process that was started is still there.
+  public var isRunning: Bool { process.isRunning }
+
+  /// Sends a signal and does not wait.
+  public func signal(_ number: Int32) { Foundation.kill(process.processIdentifier, number) }
+
+  /// Waits until the process ends by itself, and returns its exit status.
+  public func waitForExit() -> Int32 {
+    process.waitUntilExit()
+    return process.terminationStatus
+  }
+
   /// The memory it has in RAM, in MiB; 0 when it is gone.
   public var residentMiB: Int { memory("VmRSS:") }
 

@@ -1,0 +1,187 @@
+import Testing
+import TidemarkCore
+import TidemarkTesting
+import TidemarkWire
+
+/// A client that blocks: sends calls, reads frames, and leaves every decision to the test.
+final class FramedConnection {
+  /// Why nothing more comes.
+  enum Failure: Error {
+    case closed
+    case silent
+    case unexpected(Frame)
+  }
+
+  /// The answer to a call.
+  struct Reply {
+    var code: StatusCode
+    var message: [UInt8]
+    /// The messages of the stream before the answer.
+    var data: [[UInt8]] = []
+    /// `nil` for OK.
+    var status: RPCStatus? { code == .ok ? nil : try? message.withUnsafeBytes { try RPCStatus.decode($0) } }
+  }
+
+  let raw: RawConnection
+  let arena = MessageArena()
+  /// Goes with every call; empty for none.
+  var authorization = ""
+  private(set) var streamNext: UInt32 = 1
+  /// The GOAWAY frames that came, in order.
+  private(set) var goAways: [GoAway] = []
+  /// The streams that the server cancelled, with the codes.
+  private(set) var cancelled: [UInt32: UInt16] = [:]
+  private var input: ArraySlice<UInt8> = []
+  private var partial: [UInt32: Reply] = [:]
+  private var finished: [UInt32: Reply] = [:]
+  private var unfinishedData: [UInt32: [UInt8]] = [:]
+
+  /// Connects, and returns when the server has said HELLO.
+  init(port: Int, token: String? = nil, hello: Hello = Hello()) throws {
+    raw = try RawConnection(port: port)
+    authorization = token.map { "Bearer \($0)" } ?? ""
+    raw.send(Array(opening.prefix(8)) + Frame(.hello, hello.encode()).bytes())
+    let first = try nextFrame()
+    guard first.type == FrameType.hello.rawValue else { throw Failure.unexpected(first) }
+  }
+
+  // MARK: Sending
+
+  /// Sends a call and returns its stream.
+  @discardableResult
+  func start(_ method: TidemarkWire.Method, _ message: some EncodableMessage, timeoutMicroseconds: UInt64 = 0) throws -> UInt32 {
+    let stream = streamNext
+    streamNext += 2
+    var meta = CallMeta()
+    meta.authorization = authorization
+    meta.timeoutMicroseconds = timeoutMicroseconds
+    let payload = try message.encode(using: arena)
+    guard raw.send(Frame.call(method.rawValue, stream: stream, meta: meta.encode(), payload).bytes()) else { throw Failure.closed }
+    return stream
+  }
+
+  @discardableResult
+  func send(_ frames: Frame...) -> Bool { raw.send(frames.bytes) }
+
+  // MARK: Receiving
+
+  /// The next frame. Answers pings of the server by itself.
+  func nextFrame() throws -> Frame {
+    while true {
+      if let frame = Frame(takingFrom: &input) {
+        if frame.type == FrameType.ping.rawValue, frame.flags.isEmpty {
+          raw.send(Frame(.ping, flags: .pong, frame.payload).bytes())
+        }
+        return frame
+      }
+      guard let chunk = raw.receive() else { throw Failure.silent }
+      guard !chunk.isEmpty else { throw Failure.closed }
+      input = ArraySlice(Array(input) + chunk)
+    }
+  }
+
+  /// The answer to a call. Answers to others are kept; credit goes back as data comes.
+  func reply(to stream: UInt32) throws -> Reply {
+    while true {
+      if let reply = finished.removeValue(forKey: stream) { return reply }
+      if let code = cancelled[stream] { throw Failure.unexpected(Frame(.cancel, aux: code, stream: stream)) }
+      take(try nextFrame())
+    }
+  }
+
+  /// Reads whatever comes until the server closes, and returns the answers that nobody took.
+  func repliesUntilClosed() -> [UInt32: Reply] {
+    do { while true { take(try nextFrame()) } } catch { return finished }
+  }
+
+  private func take(_ frame: Frame) {
+    switch FrameType(rawValue: frame.type) {
+    case .reply:
+      var reply = partial.removeValue(forKey: frame.stream) ?? Reply(code: .ok, message: [])
+      if frame.aux != 0 { reply.code = StatusCode(rawValue: frame.aux) ?? .unknown }
+      reply.message += frame.payload
+      if frame.flags.contains(.more) { partial[frame.stream] = reply } else { finished[frame.stream] = reply }
+    case .data:
+      let message = unfinishedData.removeValue(forKey: frame.stream, default: []) + frame.payload
+      if frame.flags.contains(.more) {
+        unfinishedData[frame.stream] = message
+      } else {
+        partial[frame.stream, default: Reply(code: .ok, message: [])].data.append(message)
+      }
+      guard !frame.payload.isEmpty else { return }
+      let bytes = UInt32(frame.payload.count)
+      send(.credit(bytes, stream: frame.stream), .credit(bytes))
+    case .cancel: cancelled[frame.stream] = frame.aux
+    case .goAway: if let goAway = try? frame.payload.withUnsafeBytes({ try GoAway.decode($0) }) { goAways.append(goAway) }
+    default: break
+    }
+  }
+}
+
+extension [UInt32: [UInt8]] {
+  fileprivate mutating func removeValue(forKey key: UInt32, default value: [UInt8]) -> [UInt8] { removeValue(forKey: key) ?? value }
+}
+
+// MARK: Whole calls
+
+extension FramedConnection {
+  /// Makes a call and waits for the answer, whatever it is.
+  func call(_ method: TidemarkWire.Method, _ message: some EncodableMessage, timeoutMicroseconds: UInt64 = 0) throws -> Reply {
+    try reply(to: start(method, message, timeoutMicroseconds: timeoutMicroseconds))
+  }
+
+  /// Makes a call that must succeed.
+  func get<Response: DecodableMessage>(_ method: TidemarkWire.Method, _ message: some EncodableMessage) throws -> Response {
+    try decode(call(method, message))
+  }
+
+  /// The message of an answer; throws its status when it is a failure.
+  func decode<Response: DecodableMessage>(_ reply: Reply) throws -> Response {
+    if let status = reply.status { throw status }
+    return try reply.message.withUnsafeBytes { try Response.decode($0, using: arena) }
+  }
+
+  /// Sends a write and returns its stream.
+  func start(_ item: WriteItem, in space: SpaceName, returnEntity: Bool = false) throws -> UInt32 {
+    let request = WriteRequest(space: space, item: item, returnEntity: returnEntity)
+    return try start(request.kind.method, request)
+  }
+
+  /// Makes a write and returns its outcome, applied or not.
+  func write(_ item: WriteItem, in space: SpaceName, returnEntity: Bool = false) throws -> Outcome {
+    try outcome(of: reply(to: start(item, in: space, returnEntity: returnEntity)))
+  }
+
+  /// The outcome in the answer to a write; throws the status of a failure without one.
+  func outcome(of reply: Reply) throws -> Outcome {
+    if let status = reply.status {
+      guard let outcome = try status.outcome(using: arena) else { throw status }
+      return outcome
+    }
+    let response: WriteResponse = try decode(reply)
+    return response.outcome
+  }
+
+  /// The entity as it is now.
+  func entity(_ key: EntityKey, in space: SpaceName, includeDeleted: Bool = true) throws -> Entity {
+    let response: GetResponse = try get(.get, GetRequest(space: space, key: key, includeDeleted: includeDeleted))
+    return response.entity
+  }
+
+  func createSpace(_ name: SpaceName) throws {
+    let _: SpaceResponse = try get(.createSpace, SpaceRequest(name: name))
+  }
+
+  func space(_ name: SpaceName) throws -> SpaceDescription {
+    let response: SpaceResponse = try get(.getSpace, SpaceRequest(name: name))
+    return response.space
+  }
+
+  /// What VerifySpace finds.
+  func verify(_ name: SpaceName) throws -> VerifySpaceResponse {
+    let reply = try call(.verifySpace, SpaceRequest(name: name))
+    if let status = reply.status { throw status }
+    let last = try #require(reply.data.last)
+    return try last.withUnsafeBytes { try VerifySpaceResponse.decode($0, using: arena) }
+  }
+}
