@@ -1,9 +1,12 @@
 public import TidemarkCore
 
-/// Walks a space's log and heads and finds what does not verify: changed, missing or unreadable entries.
+/// Walks a space's log and heads and finds what does not verify: changed, missing or unreadable entries, heads that do not
+/// follow the log, receipts that do not tell of their change, and a space that does not match its log.
 ///
-/// The walk goes in steps, each on a snapshot of its own, so that it runs beside writes for as long as it needs. What is committed during the walk
-/// is walked too.
+/// Receipts of writes that changed nothing are in no log; each of them is checked by the engine when it is read.
+///
+/// The walk goes in steps, each on a snapshot of its own, so that it runs beside writes for as long as it needs. What is
+/// committed during the walk is walked too.
 public struct ChainVerifier: Sendable {
   /// What was found at one place.
   public struct Fault: Hashable, Sendable {
@@ -18,6 +21,10 @@ public struct ChainVerifier: Sendable {
       case versionGap = "version_gap"
       /// The head of an entity is missing, or is not its latest change.
       case head = "head"
+      /// The receipt of a change is missing, damaged, or tells of another one.
+      case receipt = "receipt"
+      /// The counters of the space are not those of its log.
+      case space = "space"
       /// A row does not decode.
       case unreadable = "unreadable"
     }
@@ -42,6 +49,12 @@ public struct ChainVerifier: Sendable {
   /// The chain hash of the entry at `position`; `nil` when that entry is missing or unreadable.
   private var hash: Digest32?
   private var hasBegun = false
+  /// True while no entry was missing or unreadable.
+  private var isLogWhole = true
+  /// How many entities are alive after the entries walked so far.
+  private var aliveCount: UInt64 = 0
+  /// When the entry at `position` was made; `nil` when that entry is missing or unreadable.
+  private var changedAt: Timestamp?
   private var lastHead: EntityKey?
   private var epoch: Epoch?
 
@@ -79,29 +92,47 @@ public struct ChainVerifier: Sendable {
       switch row {
       case .damaged(let revision):
         note(Fault(revision: revision, key: nil, kind: .unreadable))
-        hash = nil
-      case .intact(let entry): try check(entry, snapshot, record.id)
+        loseTrack()
+      case .intact(let entry): try check(entry, snapshot, record)
       }
       position = row.revision
       changesChecked &+= 1
     }
     guard rows.count < limit else { return }
     noteMissing(until: record.revision.next)
+    checkSpace(record)
+    phase = .heads
+  }
+
+  /// Compares the space with its log, all of which was walked.
+  private mutating func checkSpace(_ record: SpaceRecord) {
     if let hash, hash != record.chainHash, position == record.revision {
       note(Fault(revision: record.revision, key: nil, kind: .chainHash))
     }
-    phase = .heads
+    let changedAt = position == .zero ? record.createdAt : changedAt
+    let floors = [record.historyFloor, record.feedFloor, record.fence, record.receiptFloor]
+    guard
+      position != record.revision || changedAt ?? record.changedAt != record.changedAt
+        || (isLogWhole && aliveCount != record.aliveCount) || floors.contains(where: { $0 > record.revision })
+    else { return }
+    note(Fault(revision: min(position, record.revision), key: nil, kind: .space))
+  }
+
+  private mutating func loseTrack() {
+    hash = nil
+    changedAt = nil
+    isLogWhole = false
   }
 
   private mutating func noteMissing(until revision: Revision) {
     let expected = position.next
     guard revision > expected else { return }
     note(Fault(revision: expected, key: nil, kind: .missingChange))
-    hash = nil
+    loseTrack()
     position = Revision(rawValue: revision.rawValue &- 1)
   }
 
-  private mutating func check(_ entry: LogEntry, _ snapshot: any StoreSnapshot, _ space: SpaceID) throws {
+  private mutating func check(_ entry: LogEntry, _ snapshot: any StoreSnapshot, _ record: SpaceRecord) throws {
     let entity = entry.change.entity
     if Chain.contentDigest(salt: entry.salt, fields: entity.fields) != entry.contentDigest {
       note(Fault(revision: entity.revision, key: entity.key, kind: .contentDigest))
@@ -110,29 +141,50 @@ public struct ChainVerifier: Sendable {
       note(Fault(revision: entity.revision, key: entity.key, kind: .chainHash))
     }
     hash = entry.chainHash
-    if try !continuesVersions(entry.change, snapshot, space) {
+    changedAt = entity.updated.at
+    switch entry.change.kind {
+    case .create, .restore: aliveCount &+= 1
+    case .delete: aliveCount &-= 1
+    case .update, .replace, .purge: break
+    }
+    if try !continuesVersions(entry.change, snapshot, record.id) {
       note(Fault(revision: entity.revision, key: entity.key, kind: .versionGap))
     }
-    if entry.change.previous == .zero, try !hasHead(entity.key, snapshot, space) {
+    if try !hasHead(entry.change, snapshot, record.id) {
       note(Fault(revision: entity.revision, key: entity.key, kind: .head))
+    }
+    if try !hasReceipt(entry.change, snapshot, record) {
+      note(Fault(revision: entity.revision, key: entity.key, kind: .receipt))
     }
   }
 
-  /// Whether an entity of the log can be found at all. What its head says is checked by the walk over the heads.
-  private func hasHead(_ key: EntityKey, _ snapshot: any StoreSnapshot, _ space: SpaceID) throws -> Bool {
-    do { return try snapshot.entities([key], in: space).contains { $0 != nil } } catch let error as StoreError {
-      guard error.code == .corrupt else { throw error }
-      return true
-    }
+  /// Whether the head of a change's entity is there and not behind the change. `walkHeads` finds one that contradicts the log.
+  private func hasHead(_ change: Change, _ snapshot: any StoreSnapshot, _ space: SpaceID) throws -> Bool {
+    do {
+      guard let head = try snapshot.entities([change.entity.key], in: space).first ?? nil else { return change.previous != .zero }
+      return head.version >= change.entity.version
+    } catch let error as StoreError where error.code == .corrupt { return true }
+  }
+
+  /// Whether the receipt of a change tells of it. Receipts at or below the floor may be gone, and a purge leaves none.
+  private func hasReceipt(_ change: Change, _ snapshot: any StoreSnapshot, _ record: SpaceRecord) throws -> Bool {
+    let entity = change.entity
+    guard entity.revision > record.receiptFloor, change.kind != .purge else { return true }
+    do {
+      guard let receipt = try snapshot.receipts([change.operation], of: entity.updated.by, in: record.id).first ?? nil else {
+        return false
+      }
+      return (receipt.code == .applied || receipt.code == .merged) && receipt.version == entity.version
+        && receipt.revision == entity.revision
+    } catch let error as StoreError where error.code == .corrupt { return false }
   }
 
   private func continuesVersions(_ change: Change, _ snapshot: any StoreSnapshot, _ space: SpaceID) throws -> Bool {
     guard change.previous != .zero else { return change.entity.version == .first }
     guard change.previous < change.entity.revision else { return false }
-    // A previous entry that is missing or damaged is a fault of its own.
-    guard let before = try snapshot.logRows(after: Revision(rawValue: change.previous.rawValue &- 1), in: space, limit: 1).first,
-      case .intact(let entry) = before, entry.change.entity.revision == change.previous
-    else { return true }
+    let before = try snapshot.logRows(after: Revision(rawValue: change.previous.rawValue &- 1), in: space, limit: 1).first
+    // A previous entry that is missing or damaged is a fault of its own, unless it was there when it was walked.
+    guard case .intact(let entry) = before, entry.change.entity.revision == change.previous else { return !isLogWhole }
     return entry.change.entity.key == change.entity.key && entry.change.entity.version.next == change.entity.version
   }
 
