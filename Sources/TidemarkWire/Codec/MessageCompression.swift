@@ -39,7 +39,9 @@ public enum MessageCompression {
         // One byte more than allowed, so that too much is seen as such.
         let grown = min(limit + 1, max(4096, min(bytes.count * 4, 65536), output.count * 2))
         guard grown > output.count else { throw .badCompression }
-        output.append(contentsOf: repeatElement(0, count: grown - output.count))
+        var larger = [UInt8](repeating: 0, count: grown)
+        larger.withUnsafeMutableBytes { target in output.withUnsafeBytes { target.copyMemory(from: $0) } }
+        output = larger
       }
       let code = output.withUnsafeMutableBytes { target in
         stream.next_out = target.baseAddress.map { ($0 + filled).assumingMemoryBound(to: Bytef.self) }
