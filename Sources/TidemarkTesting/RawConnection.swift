@@ -21,9 +21,25 @@ public final class RawConnection {
       Glibc.close(descriptor)
       throw Failure.socket(errno)
     }
+    boundSending()
   }
 
   deinit { Glibc.close(descriptor) }
+
+  /// Nothing that is sent waits longer than this for a peer that does not read.
+  private static let sendSecondsMax = 10
+
+  private func boundSending() {
+    var limit = timeval(tv_sec: RawConnection.sendSecondsMax, tv_usec: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+  }
+
+  /// Reads nothing and waits until the peer is gone; false when it is still there after a time.
+  public func waitForHangUp(timeoutMilliseconds: Int32) -> Bool {
+    // POLLHUP and POLLERR need not be asked for.
+    var wanted = pollfd(fd: descriptor, events: 0, revents: 0)
+    return poll(&wanted, 1, timeoutMilliseconds) > 0
+  }
 
   /// Sends everything, or as much as the peer takes before it closes.
   ///

@@ -52,7 +52,8 @@ enum ErrorRows {
     ErrorRow(
       name: "HELLO unreadable", bytes: opening.prefix(8) + Frame(.hello, [0xFF]).bytes(), answer: .goAway(.protocolViolation)),
     ErrorRow(
-      name: "HELLO with flags", bytes: opening.prefix(8) + Frame(.hello, flags: .end).bytes(), answer: .goAway(.protocolViolation)),
+      name: "HELLO with flags", bytes: opening.prefix(8) + Frame(.hello, flags: .end).bytes(), answer: .goAway(.protocolViolation)
+    ),
     ErrorRow(
       name: "HELLO with aux", bytes: opening.prefix(8) + Frame(.hello, aux: 1).bytes(), answer: .goAway(.protocolViolation)),
     .hello("small frame limit", .goAway(.protocolViolation)) { $0.frameBytesMax = 16_383 },
@@ -120,10 +121,12 @@ enum ErrorRows {
     flood("frames of later versions", 5_000, Frame(raw: 0xFE)),
     flood("pongs", 5_000, Frame(.ping, flags: .pong, [UInt8](repeating: 0, count: 8))),
     ErrorRow(
-      name: "empty DATA", bytes: opening + Frame.call(9_999, stream: 1).bytes()
+      name: "empty DATA",
+      bytes: opening + Frame.call(9_999, stream: 1).bytes()
         + Array(repeating: Frame(.data, stream: 1), count: 5_000).bytes, answer: .goAway(.calm)),
     ErrorRow(
-      name: "empty fragments", bytes: opening + Frame.call(echo, stream: 1, flags: .more).bytes()
+      name: "empty fragments",
+      bytes: opening + Frame.call(echo, stream: 1, flags: .more).bytes()
         + Array(repeating: Frame.call(0, stream: 1, flags: .more), count: 5_000).bytes, answer: .goAway(.calm)),
     ErrorRow(
       name: "malformed calls",
@@ -145,7 +148,8 @@ enum ErrorRows {
     .open("metadata with a bad key", .reply(.invalidArgument), .call(echo, stream: 1, meta: meta(["A B"]))),
     .open("metadata with NUL in a key", .reply(.invalidArgument), .call(echo, stream: 1, meta: meta(["a\0b"]))),
     .open("metadata of 65 entries", .reply(.invalidArgument), .call(echo, stream: 1, meta: meta((0..<65).map { "k\($0)" }))),
-    .open("metadata of 10,000 entries", .reply(.resourceExhausted), .call(echo, stream: 1, meta: meta((0..<5_000).map { "k\($0)" }))),
+    .open(
+      "metadata of 10,000 entries", .reply(.resourceExhausted), .call(echo, stream: 1, meta: meta((0..<5_000).map { "k\($0)" }))),
     .open("metadata of 60 KB", .reply(.resourceExhausted), .call(echo, stream: 1, meta: [UInt8](repeating: 0, count: 60_000))),
     ErrorRow(
       name: "message above the limit",

@@ -49,7 +49,8 @@ extension DaemonTests {
     @Test func silenceEndsAsDocumented() throws {
       let folder = try TemporaryFolder()
       let daemon = try DaemonProcess(
-        folder: folder.path, arguments: ["--handshake-timeout-ms", "200", "--frame-timeout-ms", "300", "--idle-timeout-ms", "600"])
+        folder: folder.path,
+        arguments: ["--handshake-timeout-ms", "200", "--frame-timeout-ms", "300", "--idle-timeout-ms", "600"])
       let silent = try RawConnection(port: daemon.port)
       let half = try RawConnection(port: daemon.port)
       half.send([0x54, 0x44])
@@ -130,10 +131,14 @@ extension DaemonTests {
       for row in [
         row("DATA after END", .cancel(.streamClosed), [list(1, .end), Frame(.data, stream: 1, [1])]),
         row("CALL continuing a complete message", .goAway(.protocolViolation), [list(1, .end), .call(0, stream: 1)]),
-        row("DATA that cannot be inflated", .cancel(.compression), [list(1, []), Frame(.data, flags: .compressed, stream: 1, [1])]),
+        row(
+          "DATA that cannot be inflated", .cancel(.compression), [list(1, []), Frame(.data, flags: .compressed, stream: 1, [1])]),
         row(
           "DATA beyond credit", .goAway(.flowControl),
-          [list(1, []), Frame(.data, flags: .more, stream: 1, Array(large.prefix(30_000))), Frame(.data, flags: .more, stream: 1, large)]),
+          [
+            list(1, []), Frame(.data, flags: .more, stream: 1, Array(large.prefix(30_000))),
+            Frame(.data, flags: .more, stream: 1, large),
+          ]),
         row(
           "CREDIT adding up on a stream", .goAway(.flowControl), [list(1, .end), .credit(0x7FFF_FFFF, stream: 1)]),
         row(

@@ -96,7 +96,7 @@ extension DaemonTests {
       #expect(daemon.isRunning)
     }
 
-    /// The reply is lost: the connection is closed as soon as the request is sent, and the same write comes again, several times at once.
+    /// The connection is closed as soon as the request is sent, and the same write comes again, several times at once.
     @Test func aRetryAfterALostReplyIsAppliedOnce() throws {
       let rounds = 100
       let folder = try TemporaryFolder()

@@ -76,7 +76,9 @@ final class Bystander: @unchecked Sendable {
       version = now.rawValue
     case 1:
       let entity = try connection.entity(maker.key(id), in: space)
-      guard entity.version.rawValue == version else { throw DaemonTestFailure("version \(entity.version) in place of \(version)") }
+      guard entity.version.rawValue == version else {
+        throw DaemonTestFailure("version \(entity.version) in place of \(version)")
+      }
     default:
       let _: GetServerInfoResponse = try connection.get(.getServerInfo, GetServerInfoRequest())
     }

@@ -56,7 +56,9 @@ struct Frame: Equatable {
   }
 
   /// A message cut into CALL frames.
-  static func fragments(_ method: UInt16, stream: UInt32, _ message: [UInt8], size: Int = 65_536, isComplete: Bool = true) -> [Frame] {
+  static func fragments(_ method: UInt16, stream: UInt32, _ message: [UInt8], size: Int = 65_536, isComplete: Bool = true)
+    -> [Frame]
+  {
     stride(from: 0, to: max(1, message.count), by: size).map { start in
       let end = min(start + size, message.count)
       let isLast = end == message.count && isComplete

@@ -9,7 +9,8 @@ struct FrameVector {
   var end = ""
 
   static func all(prefix: String) throws -> [FrameVector] {
-    let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
     let folder = tests.appendingPathComponent("Fixtures/frames")
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
     return try names.filter { $0.hasPrefix(prefix) && $0.hasSuffix(".hex") }.sorted().map { name in

@@ -56,7 +56,12 @@ final class FramedConnection {
     meta.authorization = authorization
     meta.timeoutMicroseconds = timeoutMicroseconds
     let payload = try message.encode(using: arena)
-    guard raw.send(Frame.call(method.rawValue, stream: stream, meta: meta.encode(), payload).bytes()) else { throw Failure.closed }
+    let block = meta.encode()
+    let first = payload.prefix(WireLimits.frameBytesDefault - block.count - 2)
+    let isWhole = first.count == payload.count
+    var bytes = Frame.call(method.rawValue, stream: stream, meta: block, flags: isWhole ? .end : .more, Array(first)).bytes()
+    if !isWhole { bytes += Frame.fragments(0, stream: stream, Array(payload.dropFirst(first.count))).bytes }
+    guard raw.send(bytes) else { throw Failure.closed }
     return stream
   }
 
@@ -119,7 +124,9 @@ final class FramedConnection {
 }
 
 extension [UInt32: [UInt8]] {
-  fileprivate mutating func removeValue(forKey key: UInt32, default value: [UInt8]) -> [UInt8] { removeValue(forKey: key) ?? value }
+  fileprivate mutating func removeValue(forKey key: UInt32, default value: [UInt8]) -> [UInt8] {
+    removeValue(forKey: key) ?? value
+  }
 }
 
 // MARK: Whole calls

@@ -49,7 +49,7 @@ struct Load {
 
   // MARK: Running
 
-  /// Writes on four connections with six calls in flight each; after a number of answers `stop` is called, and what still comes is read.
+  /// Writes on four connections, six calls in flight each, until a number of answers; then reads what comes after `stop`.
   mutating func run(_ port: Int, until answers: Int, stop: () -> Void) throws {
     let connections = try (0..<4).map { _ in try FramedConnection(port: port) }
     var inFlight = [[(stream: UInt32, item: WriteItem)]](repeating: [], count: connections.count)
@@ -105,7 +105,7 @@ struct Load {
 
   // MARK: After a crash
 
-  /// Sends every write of unknown outcome again with its operation id: it gets its outcome, and the same one when asked once more.
+  /// Sends every write of unknown outcome again with its operation id, twice: the second answer replays the first.
   mutating func resolveUnknown(_ port: Int) throws {
     let connection = try FramedConnection(port: port)
     for sent in unknown {
