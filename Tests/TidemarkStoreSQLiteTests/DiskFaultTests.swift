@@ -58,7 +58,8 @@ import TidemarkTesting
     while !verifier.isDone {
       guard try store.read({ try verifier.step($0, limit: 2) }) else { break }
     }
-    #expect(verifier.faults.map(\.kind) == [.head])
-    #expect(verifier.faults.map(\.revision.rawValue) == [2] && verifier.faults.map(\.key) == [keys[1]])
+    // The script stores neither receipts nor counters, which verification misses, too.
+    let heads = verifier.faults.filter { $0.kind == .head }
+    #expect(heads.map(\.revision.rawValue) == [2] && heads.map(\.key) == [keys[1]])
   }
 }
