@@ -47,6 +47,22 @@ enum RandomValues {
     return fields
   }
 
+  /// A patch of one to four operations; `nil` when they overlap.
+  static func patch(_ random: inout SeededRandom) throws -> Patch? {
+    var entries: [Patch.Entry] = []
+    for _ in 0..<Int.random(in: 1...4, using: &random) {
+      let operation: Patch.Operation =
+        switch Int.random(in: 0..<5, using: &random) {
+        case 0: .unset
+        case 1: .incrementInt([1, -1, .max].randomElement(using: &random) ?? 1)
+        case 2: .incrementDouble(bits: Double(0.5).bitPattern)
+        default: .set(value(&random))
+        }
+      entries.append(.init(try name(&random), operation))
+    }
+    return try? Patch(entries)
+  }
+
   static func require<Wrapped>(_ value: Wrapped?) throws -> Wrapped {
     guard let value else { throw Missing() }
     return value

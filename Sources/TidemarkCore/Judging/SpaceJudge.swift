@@ -165,10 +165,10 @@ public struct SpaceJudge: Sendable {
   }
 
   private func update(_ entity: Entity, _ patch: Patch) throws(CorruptFields) -> Decision {
-    let fields = try entity.fields.decoded()
-    let patched: Fields
-    do throws(Violation) { patched = try patch.applied(to: fields) } catch { return .invalid(error, entity) }
-    return change(entity, .update, CanonicalFields(patched))
+    switch try entity.fields.patched(by: patch) {
+    case .success(let fields): change(entity, .update, fields)
+    case .failure(let violation): .invalid(violation, entity)
+    }
   }
 
   private func change(_ entity: Entity, _ kind: ChangeKind, _ fields: CanonicalFields) -> Decision {

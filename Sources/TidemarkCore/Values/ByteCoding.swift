@@ -37,6 +37,11 @@ struct ByteWriter {
 
   private mutating func writeLengthAndBytes(_ bytes: UnsafeRawBufferPointer) {
     writeVarint(UInt64(bytes.count))
+    copy(bytes)
+  }
+
+  /// Writes the bytes alone.
+  mutating func copy(_ bytes: UnsafeRawBufferPointer) {
     precondition(bytes.count <= target.count - position, "the size of an encoding was computed too small")
     guard bytes.count > 0 else { return }
     UnsafeMutableRawBufferPointer(target)[position..<(position + bytes.count)].copyBytes(from: bytes)

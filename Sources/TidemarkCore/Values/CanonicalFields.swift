@@ -51,13 +51,13 @@ public struct CanonicalFields: Hashable, Sendable {
 
   // MARK: Writing
 
-  private static func encodedSize(_ field: Field) -> Int { ByteWriter.sizeOfNested(bodySize(field)) }
+  static func encodedSize(_ field: Field) -> Int { ByteWriter.sizeOfNested(bodySize(field)) }
 
   private static func bodySize(_ field: Field) -> Int {
     ByteWriter.sizeOfNested(field.name.text.utf8.count) + ByteWriter.sizeOfNested(size(field.value))
   }
 
-  private static func write(_ field: Field, to writer: inout ByteWriter) {
+  static func write(_ field: Field, to writer: inout ByteWriter) {
     writer.writeByte(0x7A)
     writer.writeVarint(UInt64(bodySize(field)))
     writer.writeByte(0x0A)
@@ -122,7 +122,7 @@ public struct CanonicalFields: Hashable, Sendable {
 
   // MARK: Reading
 
-  private static func readField(_ reader: inout ByteReader) -> Field? {
+  static func readField(_ reader: inout ByteReader) -> Field? {
     guard reader.readByte() == 0x7A, var body = reader.readNested(), body.readByte() == 0x0A, let nameText = body.readText(),
       let name = FieldPath(nameText), body.readByte() == 0x12, var valueBytes = body.readNested(), body.isAtEnd,
       let value = readValue(&valueBytes), valueBytes.isAtEnd

@@ -51,42 +51,52 @@ public struct Patch: Hashable, Sendable {
   public func applied(to fields: Fields) throws(Violation) -> Fields {
     var result = fields
     for entry in entries {
-      switch entry.operation {
-      case .set(let value): result.set(entry.name, value)
-      case .unset: result.unset(entry.name)
-      case .incrementInt(let amount):
-        result.set(entry.name, try Patch.sum(entry.name, result[entry.name], amount))
-      case .incrementDouble(let bits):
-        result.set(entry.name, try Patch.sum(entry.name, result[entry.name], Double(bitPattern: bits)))
+      if let value = try entry.newValue(over: result[entry.name]).get() {
+        result.set(entry.name, value)
+      } else {
+        result.unset(entry.name)
       }
     }
     guard result.count <= Limits.fieldsPerEntityMax else { throw Violation.tooManyFields(result.count) }
     return result
   }
+}
 
-  private static func sum(_ name: FieldPath, _ value: Value?, _ amount: Int64) throws(Violation) -> Value {
+extension Patch.Entry {
+  /// What the field holds afterwards; `nil` when it is gone. `value` is what it holds now, `nil` when it is absent.
+  func newValue(over value: Value?) -> Result<Value?, Violation> {
+    switch operation {
+    case .set(let new): .success(new)
+    case .unset: .success(nil)
+    case .incrementInt(let amount): sum(value, amount)
+    case .incrementDouble(let bits): sum(value, Double(bitPattern: bits))
+    }
+  }
+
+  private func sum(_ value: Value?, _ amount: Int64) -> Result<Value?, Violation> {
     switch value {
-    case nil, .null: return .int(amount)
+    case nil, .null: return .success(.int(amount))
     case .int(let current):
       let (sum, overflow) = current.addingReportingOverflow(amount)
       guard !overflow else {
-        throw Violation(
-          field: name, rule: "increment_overflow", message: "Adding \(amount) leaves the range of a 64-bit integer.")
+        return .failure(
+          Violation(
+            field: name, rule: "increment_overflow", message: "Adding \(amount) leaves the range of a 64-bit integer."))
       }
-      return .int(sum)
-    case .some(let other): throw kindMismatch(name, other, amountKind: "int")
+      return .success(.int(sum))
+    case .some(let other): return .failure(kindMismatch(other, amountKind: "int"))
     }
   }
 
-  private static func sum(_ name: FieldPath, _ value: Value?, _ amount: Double) throws(Violation) -> Value {
+  private func sum(_ value: Value?, _ amount: Double) -> Result<Value?, Violation> {
     switch value {
-    case nil, .null: return .double(amount)
-    case .double(let bits): return .double(Double(bitPattern: bits) + amount)
-    case .some(let other): throw kindMismatch(name, other, amountKind: "double")
+    case nil, .null: .success(.double(amount))
+    case .double(let bits): .success(.double(Double(bitPattern: bits) + amount))
+    case .some(let other): .failure(kindMismatch(other, amountKind: "double"))
     }
   }
 
-  private static func kindMismatch(_ name: FieldPath, _ value: Value, amountKind: String) -> Violation {
+  private func kindMismatch(_ value: Value, amountKind: String) -> Violation {
     Violation(
       field: name, rule: "increment_kind",
       message: "The field holds a \(value.kindName), and the increment is of kind \(amountKind).")

@@ -5,7 +5,9 @@
 public enum WriteContent {
   /// Encodes the content. The form is internal and starts with its number, so it can change.
   public static func encode(_ item: WriteItem) -> [UInt8] {
-    var bytes: [UInt8] = [1]
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(512)
+    bytes.append(1)
     append(item.type.text, to: &bytes)
     append(item.id?.text ?? "", to: &bytes)
     switch item.action {

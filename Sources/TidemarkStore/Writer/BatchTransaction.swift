@@ -66,8 +66,8 @@ private struct SpaceBatch {
     prepared.reserveCapacity(requests.count)
     for request in requests {
       prepared.append(
-        try request.items.map { item in
-          PreparedItem(id: try item.id ?? makeID(now, &random), content: Digest32.sha256(WriteContent.encode(item)))
+        try zip(request.items, request.contents).map { item, content in
+          PreparedItem(id: try item.id ?? makeID(now, &random), content: content)
         })
     }
     self.prepared = prepared

@@ -5,7 +5,9 @@ public struct WriteSubmission: Sendable {
   public var space: SpaceName
   public var principal: Principal
   /// At most `Limits.itemsPerRequestMax`.
-  public var items: [WriteItem]
+  public let items: [WriteItem]
+  /// For each item, the digest of what it asks for. Made by the submitter, so that the writer's thread need not.
+  let contents: [Digest32]
   /// Nothing is judged after this point of `StoreClock.uptimeNanoseconds`; `nil` for no deadline.
   public var deadlineNanoseconds: UInt64?
   /// Who gets the answer, and under which number.
@@ -19,6 +21,7 @@ public struct WriteSubmission: Sendable {
     self.space = space
     self.principal = principal
     self.items = items
+    contents = items.map { Digest32.sha256(WriteContent.encode($0)) }
     self.deadlineNanoseconds = deadlineNanoseconds
     self.sink = sink
     self.ticket = ticket

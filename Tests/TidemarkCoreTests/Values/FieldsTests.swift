@@ -56,6 +56,31 @@ import TidemarkCore
 }
 
 @Suite struct PatchTests {
+  @Test func patchingBytesIsPatchingFields() throws {
+    for seed in 0..<3_000 as Range<UInt64> {
+      var random = SeededRandom(seed: seed)
+      let fields = try RandomValues.fields(&random)
+      guard let patch = try RandomValues.patch(&random) else { continue }
+      let expected = Result { try patch.applied(to: fields) }.map { CanonicalFields($0) }
+      switch (expected, try CanonicalFields(fields).patched(by: patch)) {
+      case (.success(let slow), .success(let fast)): #expect(slow == fast, "seed \(seed)")
+      case (.failure(let slow), .failure(let fast)): #expect(slow as? Violation == fast, "seed \(seed)")
+      default: Issue.record("one is refused, seed \(seed)")
+      }
+    }
+  }
+
+  @Test func patchingDamagedBytesNeverTraps() throws {
+    for seed in 0..<2_000 as Range<UInt64> {
+      var random = SeededRandom(seed: seed)
+      var bytes = CanonicalFields(try RandomValues.fields(&random)).bytes
+      guard !bytes.isEmpty, let patch = try RandomValues.patch(&random) else { continue }
+      bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+      bytes.removeLast(Int.random(in: 0...min(3, bytes.count), using: &random))
+      _ = try? CanonicalFields(unchecked: bytes).patched(by: patch)
+    }
+  }
+
   private let n = FieldPath("n")
 
   @Test func incrementCountsAbsentAsZeroAndChecksKindAndRange() throws {
