@@ -23,6 +23,7 @@ import TidemarkTesting
     let expected = try String(contentsOf: fixture.appendingPathComponent("content.txt"), encoding: .utf8)
     let store = try SQLiteStore.open(folder: folder.path)
     #expect(try FixtureTests.describe(store) == expected)
+    try FixtureTests.verify(store)
     // It can be written, too.
     let key = try EntityKey.sample("note", "made by a later program")
     let writer = try store.openWriter()
@@ -33,6 +34,20 @@ import TidemarkTesting
         try transaction.extend(script, [entry])
         #expect(try transaction.entities([key], in: space.id) == [script.entities[key]])
       }
+    }
+  }
+
+  /// The chain is computed today as it was by the program that made the fixture.
+  private static func verify(_ store: SQLiteStore) throws {
+    let reader = try store.openReader()
+    let spaces = try reader.read { try $0.spaces() }
+    #expect(!spaces.isEmpty)
+    for space in spaces {
+      var verifier = ChainVerifier(space: space.name)
+      while !verifier.isDone { #expect(try reader.read { try verifier.step($0, limit: 100) }) }
+      #expect(verifier.changesChecked == space.revision.rawValue)
+      // Its receipts were not made by its changes.
+      #expect(verifier.faults.filter { $0.kind != .receipt } == [])
     }
   }
 

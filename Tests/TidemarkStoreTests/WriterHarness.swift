@@ -11,11 +11,15 @@ final class WriterHarness {
   let principal: Principal
   private let sink = CollectingSink()
 
-  init(_ store: any EntityStore, seed: UInt64) throws {
+  /// - Parameter now: the clock; `nil` for one that moves a microsecond each time it is read.
+  init(
+    _ store: any EntityStore, seed: UInt64, options: GroupCommitWriter.Options = .init(),
+    now: (@Sendable () -> Timestamp)? = nil
+  ) throws {
     self.store = store
     let ticks = Ticks()
-    let clock = StoreClock(now: { ticks.next() }, uptimeNanoseconds: { 1_000 })
-    writer = try GroupCommitWriter(store: store, clock: clock, random: SeededRandom(seed: seed)) { _ in }
+    let clock = StoreClock(now: now ?? { ticks.next() }, uptimeNanoseconds: { 1_000 })
+    writer = try GroupCommitWriter(store: store, clock: clock, random: SeededRandom(seed: seed), options: options) { _ in }
     guard let name = PrincipalName("tester") else { throw StoreError(.failed, "no name") }
     principal = Principal(name: name, roleEverywhere: .admin)
     reader = try store.openReader()

@@ -118,6 +118,62 @@ import TidemarkCore
     #expect(misuse.code == .invalid && misuse.violations.first?.rule == "operation_id_reused")
   }
 
+  @Test func receiptsBelongToOnePrincipal() throws {
+    var world = try World()
+    #expect(world.code(.create(try fields(1)), operation: 77) == .applied)
+    let other = Principal(name: try RandomValues.require(PrincipalName("night porter")), roleEverywhere: .writer)
+    #expect(world.code(.create(try fields(1)), operation: 77, by: other) == .alreadyExists)
+  }
+
+  @Test func receiptIsNotShownToWhoMayNoLongerWrite() throws {
+    var world = try World()
+    #expect(world.code(.create(try fields(1)), operation: 77) == .applied)
+    let demoted = Principal(name: world.writer.name, roleEverywhere: .reader)
+    #expect(world.code(.create(try fields(1)), operation: 77, by: demoted) == .forbidden)
+  }
+
+  @Test func createOverDeletedIsCreatedAnew() throws {
+    var world = try World()
+    #expect(world.code(.create(try fields(1))) == .applied)
+    #expect(world.code(.delete(expected(1))) == .applied)
+    let other = Principal(name: try RandomValues.require(PrincipalName("night porter")), roleEverywhere: .writer)
+    guard case .judged(_, let restored?, _) = world.judge(.restore(expected(2)), by: other) else { throw RandomValues.Missing() }
+    #expect(restored.entity.created.by == world.writer.name && restored.entity.updated.by == other.name)
+    #expect(world.code(.delete(expected(3))) == .applied)
+    guard case .judged(_, let made?, _) = world.judge(.create(try fields(2)), by: other) else { throw RandomValues.Missing() }
+    #expect(made.entity.created.by == other.name && made.previous.rawValue == 4)
+  }
+
+  /// An entity that is gone: version 2, at revision 4 of 9.
+  private func gone(_ life: EntityLife, fence: UInt64) throws -> World {
+    let empty = try World()
+    let mark = Mark(at: Timestamp(rawValue: 1), by: empty.writer.name)
+    let entity = Entity(
+      key: empty.key, version: EntityVersion(rawValue: 2), revision: Revision(rawValue: 4), life: life, created: mark,
+      updated: mark, fields: CanonicalFields(Fields()))
+    return try World(fence: fence, entities: [empty.key: entity], revision: 9)
+  }
+
+  @Test func writesFromBeforeTheFenceToADeletedEntityArePurged() throws {
+    var world = try gone(.deleted, fence: 3)
+    #expect(world.code(try set(1, 1, revision: 3)) == .purged)
+    #expect(world.code(try set(1, 1)) == .conflict)
+    #expect(world.code(.restore(expected(2, revision: 4))) == .applied)
+    world = try gone(.deleted, fence: 2)
+    #expect(world.code(try set(1, 1, revision: 3)) == .conflict)
+    world = try gone(.alive, fence: 3)
+    #expect(world.code(try set(1, 1, revision: 3)) == .conflict)
+  }
+
+  @Test func purgedEntityComesBackOnlyByCreate() throws {
+    var world = try gone(.purged, fence: 0)
+    #expect(world.code(try set(1, 2)) == .purged)
+    #expect(world.code(.restore(expected(2))) == .purged)
+    #expect(world.code(.delete(expected(2))) == .unchanged)
+    guard case .judged(_, let made?, _) = world.judge(.create(try fields(1))) else { throw RandomValues.Missing() }
+    #expect(made.entity.version.rawValue == 3)
+  }
+
   @Test func refusalsLeaveReceiptsExceptForbidden() throws {
     var world = try World()
     guard case .judged(_, nil, let kept?) = world.judge(try set(1, 1)) else { throw RandomValues.Missing() }

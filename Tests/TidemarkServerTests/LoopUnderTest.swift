@@ -1,0 +1,62 @@
+import NIOCore
+import NIOEmbedded
+import TidemarkTransport
+import TidemarkWire
+
+@testable import TidemarkServer
+
+/// A dispatcher on a loop of its own.
+final class LoopUnderTest: Sendable {
+  let loop = NIOAsyncTestingEventLoop()
+  private let connection: NIOLoopBound<RecordingConnection>
+  private let handler: NIOLoopBound<any CallHandler>
+
+  init(_ service: TidemarkService) async throws {
+    let loop = loop
+    (connection, handler) = try await loop.executeInContext {
+      (
+        NIOLoopBound(RecordingConnection(loop), eventLoop: loop),
+        NIOLoopBound<any CallHandler>(service.makeHandler(on: loop), eventLoop: loop)
+      )
+    }
+  }
+
+  /// The replies of pending calls, in order.
+  var replies: [CallReply] {
+    get async { (try? await loop.executeInContext { [connection] in connection.value.replies }) ?? [] }
+  }
+
+  /// Sends a call. What `block` waits for is what every later task of the loop waits for, too.
+  func send(
+    _ method: Method, _ request: some EncodableMessage, authorization: String = "", deadline: NIODeadline? = nil,
+    block: @escaping @Sendable () -> Void = {}
+  ) async throws {
+    let bytes = ByteBuffer(bytes: try request.encode(using: MessageArena()))
+    try await loop.executeInContext { [connection, handler, loop] in
+      let owner = connection.value
+      owner.lastCall += 1
+      var meta = CallMeta()
+      meta.authorization = authorization
+      let call = IncomingCall(
+        id: CallID(rawValue: owner.lastCall), method: method.rawValue, path: nil, meta: meta, deadline: deadline,
+        message: bytes, isHalfClosed: true, connection: owner)
+      if case .reply(let reply) = handler.value.receive(call) { owner.replies.append(reply) }
+      loop.execute(block)
+    }
+  }
+}
+
+final class RecordingConnection: CallConnection {
+  let eventLoop: any EventLoop
+  let peer = "test"
+  let connectionID: UInt64 = 1
+  var lastCall: UInt32 = 0
+  var replies: [CallReply] = []
+
+  init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+
+  func complete(_ call: CallID, with reply: CallReply) { replies.append(reply) }
+  func send(_ message: ByteBuffer, on call: CallID) -> Bool { true }
+  func returnCredit(_ bytes: Int, to call: CallID) {}
+  func flush() {}
+}
