@@ -122,7 +122,8 @@ let package = Package(
     .testTarget(
       name: "DaemonTests",
       dependencies: [
-        "TidemarkCore", "TidemarkWire", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkTesting", "CTidemarkZlib",
+        "TidemarkCore", "TidemarkWire", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkTesting",
+        "CTidemarkZlib",
         "tidemarkd",
       ],
       swiftSettings: strict),

@@ -88,6 +88,8 @@ public struct ChainVerifier: Sendable {
   private mutating func walkLog(_ snapshot: any StoreSnapshot, _ record: SpaceRecord, _ limit: Int) throws {
     let rows = try snapshot.logRows(after: position, in: record.id, limit: limit)
     for row in rows {
+      // A damaged index can lead back to where the walk has been.
+      guard row.revision > position else { return endLog(record, at: row.revision) }
       noteMissing(until: row.revision)
       switch row {
       case .damaged(let revision):
@@ -101,6 +103,13 @@ public struct ChainVerifier: Sendable {
     guard rows.count < limit else { return }
     noteMissing(until: record.revision.next)
     checkSpace(record)
+    phase = .heads
+  }
+
+  /// Goes on with the heads when the log cannot be walked to its end.
+  private mutating func endLog(_ record: SpaceRecord, at revision: Revision) {
+    note(Fault(revision: revision, key: nil, kind: .unreadable))
+    loseTrack()
     phase = .heads
   }
 
@@ -191,6 +200,12 @@ public struct ChainVerifier: Sendable {
   private mutating func walkHeads(_ snapshot: any StoreSnapshot, _ record: SpaceRecord, _ limit: Int) throws {
     let heads = try snapshot.heads(after: lastHead, in: record.id, limit: limit)
     for head in heads {
+      // A damaged index can lead back to where the walk has been.
+      if let lastHead, head.key <= lastHead {
+        note(Fault(revision: head.revision, key: head.key, kind: .head))
+        phase = .done
+        return
+      }
       lastHead = head.key
       let row =
         head.revision == .zero
