@@ -259,7 +259,8 @@ struct  Tidemark__V1__ChainFault
    */
   ProtobufCBinaryData id;
   /*
-   * What is wrong, in a stable word: `content_digest`, `chain_hash`, `missing_change`, `version_gap`, `head`, `unreadable`.
+   * What is wrong, in a stable word: `content_digest`, `chain_hash`, `missing_change`, `version_gap`, `head`, `receipt`,
+   * `space`, `unreadable`.
    */
   ProtobufCBinaryData fault;
 };
