@@ -18,6 +18,7 @@ public final class Connection {
   public var onClose: (() -> Void)?
 
   let handle: OpaquePointer
+  private let busyTimeoutMS: Int32
   /// Written by `sqlite3_wal_hook` on the connection's thread.
   private let walPagesCounter: UnsafeMutablePointer<Int32>
 
@@ -41,6 +42,7 @@ public final class Connection {
       throw SQLiteError(code: ResultCode(rawValue: code), message: "\(path): \(message)")
     }
     handle = opened
+    self.busyTimeoutMS = busyTimeoutMS
     walPagesCounter = .allocate(capacity: 1)
     walPagesCounter.initialize(to: 0)
     sqlite3_busy_timeout(handle, busyTimeoutMS)
@@ -105,13 +107,25 @@ public final class Connection {
     return try statement.step() ? statement.text(at: 0) : nil
   }
 
-  /// Moves what it can of the write-ahead log into the database file, without waiting for anybody (`SQLITE_CHECKPOINT_PASSIVE`).
+  /// Moves what it can of the write-ahead log into the database file (`SQLITE_CHECKPOINT_PASSIVE`).
   ///
+  /// - Parameter waitsForReaders: wait, at most 200 ms, for those that read from the log now, so that the next commit begins it anew
+  ///   (`SQLITE_CHECKPOINT_RESTART`). Otherwise nobody is waited for.
   /// - Returns: true when all of it was moved, so that the next commit starts the log anew.
-  public func checkpoint() throws(SQLiteError) -> Bool {
+  public func checkpoint(waitsForReaders: Bool = false) throws(SQLiteError) -> Bool {
     var pages: Int32 = 0
     var moved: Int32 = 0
-    let code = sqlite3_wal_checkpoint_v2(handle, "main", SQLITE_CHECKPOINT_PASSIVE, &pages, &moved)
+    var code = SQLITE_BUSY
+    if waitsForReaders {
+      // SQLite waits for a lock that later readers may come to share, and so in vain. Each attempt sees the readers of its own time.
+      sqlite3_busy_timeout(handle, 20)
+      defer { sqlite3_busy_timeout(handle, busyTimeoutMS) }
+      for _ in 0..<10 where code & 0xFF == SQLITE_BUSY {
+        code = sqlite3_wal_checkpoint_v2(handle, "main", SQLITE_CHECKPOINT_RESTART, &pages, &moved)
+      }
+    } else {
+      code = sqlite3_wal_checkpoint_v2(handle, "main", SQLITE_CHECKPOINT_PASSIVE, &pages, &moved)
+    }
     guard code == SQLITE_OK || code & 0xFF == SQLITE_BUSY else { throw failure(code, "checkpoint") }
     let isComplete = code == SQLITE_OK && moved >= pages
     walPagesCounter.pointee = isComplete ? 0 : max(pages, 0)

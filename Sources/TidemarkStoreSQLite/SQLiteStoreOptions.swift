@@ -5,8 +5,9 @@ public struct SQLiteStoreOptions: Sendable {
   /// The most memory the page cache of each reader takes, in KiB.
   public var readerCacheKiB = 2 * 1024
   /// The writer checkpoints after a commit that leaves this many pages (of 4 KiB) or more in the write-ahead log: 32 MiB.
+  /// At twice as many it waits for the readers, so that the log does not grow without end while somebody always reads.
   public var walPagesMax = 8_192
-  /// `idle` checkpoints when this many pages or more are in the write-ahead log: 4 MiB. Less is not worth two more fsyncs.
+  /// `idle` checkpoints when the write-ahead log has grown by this many pages: 4 MiB. Less is not worth two more fsyncs.
   public var walPagesIdle = 1_024
   /// How long a statement waits for a lock, in milliseconds. Only recovery after a crash takes one that others wait for.
   public var busyTimeoutMS: Int32 = 5_000

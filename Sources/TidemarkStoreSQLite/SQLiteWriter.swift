@@ -9,6 +9,8 @@ final class SQLiteWriter: StoreWriter {
   private let connection: Connection
   private let transaction: SQLiteTransaction
   private let options: SQLiteStoreOptions
+  /// The pages in the write-ahead log at the latest checkpoint; 0 when the log began anew since.
+  private var pagesCheckpointed = 0
   /// Why the writer stopped; always with code `failed`.
   private var stopped: StoreError? {
     // Closing must not do what the writer refuses.
@@ -36,13 +38,14 @@ final class SQLiteWriter: StoreWriter {
       transaction.isValid = false
       throw rollBack(after: error)
     }
-    if connection.walPages >= options.walPagesMax { checkpoint() }
+    if connection.walPages < pagesCheckpointed { pagesCheckpointed = 0 }
+    checkpoint(everyPages: options.walPagesMax)
     return result
   }
 
   func idle() throws {
     if let stopped { throw stopped }
-    if connection.walPages >= options.walPagesIdle { checkpoint() }
+    checkpoint(everyPages: options.walPagesIdle)
     if let stopped { throw stopped }
   }
 
@@ -76,8 +79,13 @@ final class SQLiteWriter: StoreWriter {
   /// stops: a sync that failed once must not be taken for done the next time.
   ///
   /// Without room in the database nothing was synced, and the pages stay in the log for a later checkpoint.
-  private func checkpoint() {
-    do { _ = try connection.checkpoint() } catch {
+  ///
+  /// While somebody always reads, the log never begins anew by itself; from twice `walPagesMax` on, those that read now are waited for.
+  private func checkpoint(everyPages pagesMin: Int) {
+    let pages = connection.walPages
+    guard pages - pagesCheckpointed >= pagesMin else { return }
+    pagesCheckpointed = pages
+    do { _ = try connection.checkpoint(waitsForReaders: pages >= 2 * options.walPagesMax) } catch {
       let failure = StoreError(error)
       if failure.code != .full { stopped = StoreError(.failed, "the checkpoint failed: \(failure.message)") }
     }

@@ -1,3 +1,5 @@
+import Foundation
+import Synchronization
 import Testing
 import TidemarkCore
 import TidemarkSQLite
@@ -44,6 +46,37 @@ import TidemarkTesting
     }
     try store.extend(&script) { [$0.make(.delete, key)] }
     #expect(try store.read { try $0.space(named: script.record.name)?.revision.rawValue } == 3)
+  }
+
+  @Test func logStaysBoundedWhileSomebodyAlwaysReads() throws {
+    let folder = try TemporaryFolder()
+    var options = SQLiteStoreOptions()
+    options.walPagesMax = 64
+    let store = try SQLiteStore.open(folder: folder.path, options: options)
+    let writer = try store.openWriter()
+    var script = SpaceScript(try writer.write { try $0.makeSampleSpace("busy", seed: 1) })
+    let (space, key) = (script.record.id, try EntityKey.sample("booking", "a"))
+    let isDone = Atomic(false)
+    let readers = try (0..<2).map { _ in
+      // The reader belongs to its thread from here on.
+      nonisolated(unsafe) let reader = try store.openReader()
+      let ended = Waiting<Bool>()
+      Thread {
+        while !isDone.load(ordering: .acquiring) {
+          try? reader.read { snapshot in for _ in 0..<200 { _ = try snapshot.entities([key], in: space) } }
+        }
+        ended.put(true)
+      }.start()
+      return ended
+    }
+    for _ in 0..<1_500 {
+      let entry = script.make(script.log.isEmpty ? .create : .update, key)
+      try writer.write { try $0.extend(script, [entry]) }
+    }
+    isDone.store(true, ordering: .releasing)
+    for reader in readers { _ = reader.take() }
+    let bytes = try #require(try FileManager.default.attributesOfItem(atPath: "\(folder.path)/tidemark.db-wal")[.size] as? Int)
+    #expect(bytes < 4 * 64 * 4_096, "the log has \(bytes) bytes")
   }
 
   @Test func lostHeadIsFoundByVerification() throws {
