@@ -93,8 +93,10 @@ import TidemarkWire
     let writer = try world.token(3, everywhere: nil, [world.space: .writer])
     let admin = try world.token(4, everywhere: nil, [world.space: .admin])
     let manager = try world.token(5, everywhere: .admin, [:])
+    let writerEverywhere = try world.token(6, everywhere: .writer, [:])
     let callers: [(String, Set<Need>)] = [
       ("", []), (stranger, [.token]), (reader, [.token, .reader]), (writer, [.token, .reader, .writer]),
+      (writerEverywhere, [.token, .reader, .writer]),
       (admin, [.token, .reader, .writer, .admin]), (manager, [.token, .reader, .writer, .admin, .adminEverywhere]),
     ]
     for (authorization, grants) in callers {
