@@ -23,7 +23,8 @@ final class StreamCall {
   private var source: (any StreamSource)?
   private let id: CallID
   private let connection: any CallConnection
-  private unowned let dispatcher: LoopDispatcher
+  /// Kept: a reader's thread may come back when nothing else holds the dispatcher any more. `onDone` ends the circle.
+  private let dispatcher: LoopDispatcher
   private let onDone: () -> Void
   private var isCancelled = false
   private var isDone = false
