@@ -34,7 +34,11 @@ final class FolderLock: Sendable {
     _ = pwrite(opened, text, text.count, 0)
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    // A child that was forked at this moment and has not reached its exec has the descriptor, too: closing ours would leave it the lock.
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
 
   /// Makes a folder that only its owner can enter, and the ones above it, and makes its existence durable.
   ///
