@@ -162,8 +162,21 @@ extension DaemonTests {
       }
       let refusal = try #require(Frame.all(in: bytes).first { $0.stream == row.stream })
       #expect(answer(refusal) == row.answer)
-      connection.send(Frame.call(41, stream: ErrorTableTests.probe).bytes())
-      _ = try framesUntilProbe(connection, row.name)
+      // A cancelled call keeps its slot until a reader's thread is done with it, so the first probes may be refused, too.
+      for attempt in 0..<1_000 as Range<UInt32> {
+        let stream = ErrorTableTests.probe + 2 * attempt
+        connection.send(Frame.call(41, stream: stream).bytes())
+        while !Frame.all(in: bytes).contains(where: { $0.stream == stream }) {
+          let chunk = try #require(connection.receive(), "\(row.name): silence")
+          try #require(!chunk.isEmpty, "\(row.name): closed")
+          bytes += chunk
+        }
+        guard let last = Frame.all(in: bytes).last(where: { $0.stream == stream }), answer(last) == row.answer else {
+          #expect(Frame.all(in: bytes).last { $0.stream == stream }?.aux == 0, "\(row.name)")
+          return
+        }
+      }
+      Issue.record("\(row.name): no slot was ever free again")
     }
   }
 }
