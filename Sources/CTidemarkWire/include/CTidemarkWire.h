@@ -2,6 +2,7 @@
 #include "tidemark_arena.h"
 #include "google/rpc/error_details.pb-c.h"
 #include "google/rpc/status.pb-c.h"
+#include "tidemark/v1/bulk.pb-c.h"
 #include "tidemark/v1/diagnostics.pb-c.h"
 #include "tidemark/v1/entity.pb-c.h"
 #include "tidemark/v1/entity_calls.pb-c.h"

@@ -17,6 +17,18 @@ public enum ChangeKind: UInt8, Sendable, CaseIterable {
   }
 }
 
+/// How a change came about. Kept in the log beside its kind.
+public enum ChangeManner: UInt8, Sendable, CaseIterable {
+  /// The entity was as the write expected.
+  case plain = 0
+  /// The write was merged with changes made since its expected version.
+  case merged = 1
+  /// The write was applied to whatever was there, because its writer asked for that.
+  case overwritten = 2
+  /// The change follows from the delete of an entity that this one points to.
+  case cascaded = 3
+}
+
 /// One accepted write: the entity it made, what came before, who did it and by which write.
 ///
 /// Worked example: entity `a` is created, `b` is created, `a` is updated. The space's log reads
@@ -33,11 +45,30 @@ public struct Change: Hashable, Sendable {
   public var previous: Revision
   /// The write that asked for it.
   public var operation: OperationID
+  public var manner: ChangeManner
+  /// When the person made the edit, never after the server's clock; `nil` when not said.
+  public var editedAt: Timestamp?
 
-  public init(entity: Entity, kind: ChangeKind, previous: Revision, operation: OperationID) {
+  public init(
+    entity: Entity, kind: ChangeKind, previous: Revision, operation: OperationID, manner: ChangeManner = .plain,
+    editedAt: Timestamp? = nil
+  ) {
     self.entity = entity
     self.kind = kind
     self.previous = previous
     self.operation = operation
+    self.manner = manner
+    self.editedAt = editedAt
+  }
+}
+
+extension Change {
+  /// The kind and the manner in one byte: `kind | manner << 4`.
+  public var kindByte: UInt8 { kind.rawValue | manner.rawValue << 4 }
+
+  /// What a kind byte says; `nil` when it says nothing known.
+  public static func parts(ofKindByte byte: UInt8) -> (ChangeKind, ChangeManner)? {
+    guard let kind = ChangeKind(rawValue: byte & 0x0F), let manner = ChangeManner(rawValue: byte >> 4) else { return nil }
+    return (kind, manner)
   }
 }

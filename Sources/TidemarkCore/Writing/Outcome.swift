@@ -86,11 +86,16 @@ public struct Outcome: Hashable, Sendable {
   public var message: String
   /// True when this is the receipt of an earlier attempt.
   public var isReplay: Bool
+  /// Of an aborted item: the item of the bulk whose failure it depends on.
+  public var cause: Int?
+  /// Of a unique violation, the holder of the key; of a reference violation, the entities that are missing or point here.
+  public var related: [EntityKey]
 
   public init(
     code: OutcomeCode, type: TypeName, id: EntityID?, operation: OperationID, version: EntityVersion? = nil,
     revision: Revision? = nil, epoch: Epoch, appliedAt: Timestamp? = nil, entity: Entity? = nil, conflict: Conflict? = nil,
-    violations: [Violation] = [], message: String = "", isReplay: Bool = false
+    violations: [Violation] = [], message: String = "", isReplay: Bool = false, cause: Int? = nil,
+    related: [EntityKey] = []
   ) {
     self.code = code
     self.type = type
@@ -105,6 +110,8 @@ public struct Outcome: Hashable, Sendable {
     self.violations = violations
     self.message = message
     self.isReplay = isReplay
+    self.cause = cause
+    self.related = related
   }
 }
 

@@ -38,6 +38,36 @@ public enum WriteAction: Hashable, Sendable {
   }
 }
 
+/// What becomes of a write whose expected version is no longer current. The numbers are those of `tidemark.v1.OnConflict`.
+public enum OnConflict: UInt8, Sendable {
+  /// It is refused with the story of the conflict.
+  case fail = 1
+  /// It is applied when the fields changed since are others, or merge by their kind. For updates and replaces.
+  case merge = 2
+  /// It is applied to whatever is there, and marked so in the log.
+  case overwrite = 3
+}
+
+/// How the items of a bulk depend on each other. The numbers are those of `tidemark.v1.BulkMode`.
+public enum BulkMode: UInt8, Sendable {
+  /// Each item, or each group, succeeds or fails on its own.
+  case partial = 1
+  /// All items succeed, or none is applied.
+  case atomic = 2
+}
+
+/// Puts the id of an earlier item's entity into a field.
+public struct ItemReference: Hashable, Sendable {
+  public var field: FieldPath
+  /// The earlier item, from 0.
+  public var item: Int
+
+  public init(field: FieldPath, item: Int) {
+    self.field = field
+    self.item = item
+  }
+}
+
 /// One requested change.
 public struct WriteItem: Hashable, Sendable {
   /// The key of the write's receipt.
@@ -51,10 +81,19 @@ public struct WriteItem: Hashable, Sendable {
   public var knownRevision: Revision?
   /// When the person made the edit; `nil` when not said.
   public var editedAt: Timestamp?
+  /// What becomes of the write when the entity has changed.
+  public var onConflict: OnConflict
+  /// Neighbours with one label succeed or fail together; `nil` for an item of its own.
+  public var group: String?
+  /// The write is made against whatever this earlier item left, which has the same entity; the action's `expected` is ignored.
+  public var afterItem: Int?
+  /// Fields that get the ids of earlier items' entities.
+  public var references: [ItemReference]
 
   public init(
     operation: OperationID, type: TypeName, id: EntityID?, action: WriteAction, knownRevision: Revision? = nil,
-    editedAt: Timestamp? = nil
+    editedAt: Timestamp? = nil, onConflict: OnConflict = .fail, group: String? = nil, afterItem: Int? = nil,
+    references: [ItemReference] = []
   ) {
     self.operation = operation
     self.type = type
@@ -62,6 +101,10 @@ public struct WriteItem: Hashable, Sendable {
     self.action = action
     self.knownRevision = knownRevision
     self.editedAt = editedAt
+    self.onConflict = onConflict
+    self.group = group
+    self.afterItem = afterItem
+    self.references = references
   }
 }
 

@@ -1,7 +1,8 @@
 /// What a write asks for as bytes: the content that its receipt is bound to.
 ///
 /// Two writes with the same operation id are the same write when these bytes are equal. Everything the judge looks at is in them; what is only
-/// informative (`knownRevision`, `editedAt`) is not, so that a retry may state fresher knowledge.
+/// informative (`knownRevision`, `editedAt`) is not, so that a retry may state fresher knowledge; nor is the group, so that what was refused may
+/// be asked for again in another bulk.
 public enum WriteContent {
   /// Encodes the content. The form is internal and starts with its number, so it can change.
   public static func encode(_ item: WriteItem) -> [UInt8] {
@@ -19,6 +20,16 @@ public enum WriteContent {
     case .update(let patch, let expected):
       append(6, Fields(), expected, to: &bytes)
       for entry in patch.entries { append(entry, to: &bytes) }
+    }
+    // Nothing for a plain write: its content is the same as before there were bulks.
+    if item.onConflict != .fail || item.afterItem != nil || !item.references.isEmpty {
+      bytes.append(7)
+      bytes.append(item.onConflict.rawValue)
+      append(item.afterItem.map { UInt64(clamping: $0) &+ 1 } ?? 0, to: &bytes)
+      for reference in item.references {
+        append(reference.field.text, to: &bytes)
+        append(UInt64(clamping: reference.item), to: &bytes)
+      }
     }
     return bytes
   }

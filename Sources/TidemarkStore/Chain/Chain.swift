@@ -8,7 +8,9 @@ public import TidemarkCore
 /// content digest = SHA-256(salt, canonical fields)
 /// chain hash     = SHA-256(chain hash of the entry before, metadata, content digest)
 /// metadata       = revision u64 | version u64 | previous u64 | kind u8 | created at i64 | updated at i64 | operation 16 bytes
+///                  | edited at i64, only when it is known
 ///                  | then type, id, created by, updated by: each u32 length and its bytes        (numbers big-endian)
+/// kind           = kind of change | manner << 4 | 0x80 when edited at is known
 /// ```
 /// Pruning the fields keeps the content digest, so the chain still verifies.
 public enum Chain {
@@ -37,11 +39,12 @@ public enum Chain {
     bytes.appendBigEndian(entity.revision.rawValue)
     bytes.appendBigEndian(entity.version.rawValue)
     bytes.appendBigEndian(change.previous.rawValue)
-    bytes.append(change.kind.rawValue)
+    bytes.append(change.kindByte | (change.editedAt == nil ? 0 : 0x80))
     bytes.appendBigEndian(UInt64(bitPattern: entity.created.at.rawValue))
     bytes.appendBigEndian(UInt64(bitPattern: entity.updated.at.rawValue))
     bytes.appendBigEndian(change.operation.rawValue.high)
     bytes.appendBigEndian(change.operation.rawValue.low)
+    if let editedAt = change.editedAt { bytes.appendBigEndian(UInt64(bitPattern: editedAt.rawValue)) }
     bytes.append(entity.key.type.text)
     bytes.append(entity.key.id.text)
     bytes.append(entity.created.by.text)

@@ -52,6 +52,51 @@ void   tidemark__v1__entity__free_unpacked
   assert(message->base.descriptor == &tidemark__v1__entity__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tidemark__v1__entity_key__init
+                     (Tidemark__V1__EntityKey         *message)
+{
+  static const Tidemark__V1__EntityKey init_value = TIDEMARK__V1__ENTITY_KEY__INIT;
+  *message = init_value;
+}
+size_t tidemark__v1__entity_key__get_packed_size
+                     (const Tidemark__V1__EntityKey *message)
+{
+  assert(message->base.descriptor == &tidemark__v1__entity_key__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tidemark__v1__entity_key__pack
+                     (const Tidemark__V1__EntityKey *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tidemark__v1__entity_key__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tidemark__v1__entity_key__pack_to_buffer
+                     (const Tidemark__V1__EntityKey *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tidemark__v1__entity_key__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tidemark__V1__EntityKey *
+       tidemark__v1__entity_key__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tidemark__V1__EntityKey *)
+     protobuf_c_message_unpack (&tidemark__v1__entity_key__descriptor,
+                                allocator, len, data);
+}
+void   tidemark__v1__entity_key__free_unpacked
+                     (Tidemark__V1__EntityKey *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tidemark__v1__entity_key__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor tidemark__v1__entity__field_descriptors[12] =
 {
   {
@@ -232,6 +277,57 @@ const ProtobufCMessageDescriptor tidemark__v1__entity__descriptor =
   tidemark__v1__entity__field_indices_by_name,
   2,  tidemark__v1__entity__number_ranges,
   (ProtobufCMessageInit) tidemark__v1__entity__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tidemark__v1__entity_key__field_descriptors[2] =
+{
+  {
+    "type",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__EntityKey, type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__EntityKey, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tidemark__v1__entity_key__field_indices_by_name[] = {
+  1,   /* field[1] = id */
+  0,   /* field[0] = type */
+};
+static const ProtobufCIntRange tidemark__v1__entity_key__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tidemark__v1__entity_key__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tidemark.v1.EntityKey",
+  "EntityKey",
+  "Tidemark__V1__EntityKey",
+  "tidemark.v1",
+  sizeof(Tidemark__V1__EntityKey),
+  2,
+  tidemark__v1__entity_key__field_descriptors,
+  tidemark__v1__entity_key__field_indices_by_name,
+  1,  tidemark__v1__entity_key__number_ranges,
+  (ProtobufCMessageInit) tidemark__v1__entity_key__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue tidemark__v1__entity_state__enum_values_by_number[4] =

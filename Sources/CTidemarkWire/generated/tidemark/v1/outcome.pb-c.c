@@ -187,6 +187,51 @@ void   tidemark__v1__outcome__free_unpacked
   assert(message->base.descriptor == &tidemark__v1__outcome__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tidemark__v1__item_index__init
+                     (Tidemark__V1__ItemIndex         *message)
+{
+  static const Tidemark__V1__ItemIndex init_value = TIDEMARK__V1__ITEM_INDEX__INIT;
+  *message = init_value;
+}
+size_t tidemark__v1__item_index__get_packed_size
+                     (const Tidemark__V1__ItemIndex *message)
+{
+  assert(message->base.descriptor == &tidemark__v1__item_index__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tidemark__v1__item_index__pack
+                     (const Tidemark__V1__ItemIndex *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tidemark__v1__item_index__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tidemark__v1__item_index__pack_to_buffer
+                     (const Tidemark__V1__ItemIndex *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tidemark__v1__item_index__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tidemark__V1__ItemIndex *
+       tidemark__v1__item_index__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tidemark__V1__ItemIndex *)
+     protobuf_c_message_unpack (&tidemark__v1__item_index__descriptor,
+                                allocator, len, data);
+}
+void   tidemark__v1__item_index__free_unpacked
+                     (Tidemark__V1__ItemIndex *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tidemark__v1__item_index__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor tidemark__v1__violation__field_descriptors[3] =
 {
   {
@@ -470,7 +515,7 @@ const ProtobufCMessageDescriptor tidemark__v1__conflict__descriptor =
   (ProtobufCMessageInit) tidemark__v1__conflict__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tidemark__v1__outcome__field_descriptors[14] =
+static const ProtobufCFieldDescriptor tidemark__v1__outcome__field_descriptors[16] =
 {
   {
     "code",
@@ -640,9 +685,34 @@ static const ProtobufCFieldDescriptor tidemark__v1__outcome__field_descriptors[1
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "cause",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__Outcome, cause),
+    &tidemark__v1__item_index__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "related",
+    16,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tidemark__V1__Outcome, n_related),
+    offsetof(Tidemark__V1__Outcome, related),
+    &tidemark__v1__entity_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tidemark__v1__outcome__field_indices_by_name[] = {
   7,   /* field[7] = applied_at_us */
+  14,   /* field[14] = cause */
   0,   /* field[0] = code */
   9,   /* field[9] = conflict */
   8,   /* field[8] = entity */
@@ -651,6 +721,7 @@ static const unsigned tidemark__v1__outcome__field_indices_by_name[] = {
   13,   /* field[13] = is_replay */
   11,   /* field[11] = message */
   3,   /* field[3] = operation_id */
+  15,   /* field[15] = related */
   12,   /* field[12] = retry */
   5,   /* field[5] = revision */
   1,   /* field[1] = type */
@@ -660,7 +731,7 @@ static const unsigned tidemark__v1__outcome__field_indices_by_name[] = {
 static const ProtobufCIntRange tidemark__v1__outcome__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor tidemark__v1__outcome__descriptor =
 {
@@ -670,11 +741,49 @@ const ProtobufCMessageDescriptor tidemark__v1__outcome__descriptor =
   "Tidemark__V1__Outcome",
   "tidemark.v1",
   sizeof(Tidemark__V1__Outcome),
-  14,
+  16,
   tidemark__v1__outcome__field_descriptors,
   tidemark__v1__outcome__field_indices_by_name,
   1,  tidemark__v1__outcome__number_ranges,
   (ProtobufCMessageInit) tidemark__v1__outcome__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tidemark__v1__item_index__field_descriptors[1] =
+{
+  {
+    "item",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__ItemIndex, item),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tidemark__v1__item_index__field_indices_by_name[] = {
+  0,   /* field[0] = item */
+};
+static const ProtobufCIntRange tidemark__v1__item_index__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tidemark__v1__item_index__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tidemark.v1.ItemIndex",
+  "ItemIndex",
+  "Tidemark__V1__ItemIndex",
+  "tidemark.v1",
+  sizeof(Tidemark__V1__ItemIndex),
+  1,
+  tidemark__v1__item_index__field_descriptors,
+  tidemark__v1__item_index__field_indices_by_name,
+  1,  tidemark__v1__item_index__number_ranges,
+  (ProtobufCMessageInit) tidemark__v1__item_index__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue tidemark__v1__outcome_code__enum_values_by_number[16] =

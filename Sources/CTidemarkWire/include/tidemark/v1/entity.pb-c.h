@@ -17,6 +17,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "tidemark/v1/field.pb-c.h"
 
 typedef struct Tidemark__V1__Entity Tidemark__V1__Entity;
+typedef struct Tidemark__V1__EntityKey Tidemark__V1__EntityKey;
 
 
 /* --- enums --- */
@@ -107,6 +108,26 @@ struct  Tidemark__V1__Entity
     , {0,NULL}, {0,NULL}, 0, 0, TIDEMARK__V1__ENTITY_STATE__ENTITY_STATE_UNSPECIFIED, 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL}, 0,NULL }
 
 
+/*
+ * EntityKey names one entity of a space.
+ */
+struct  Tidemark__V1__EntityKey
+{
+  ProtobufCMessage base;
+  /*
+   * The type of the entity.
+   */
+  ProtobufCBinaryData type;
+  /*
+   * The id of the entity.
+   */
+  ProtobufCBinaryData id;
+};
+#define TIDEMARK__V1__ENTITY_KEY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tidemark__v1__entity_key__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
 /* Tidemark__V1__Entity methods */
 void   tidemark__v1__entity__init
                      (Tidemark__V1__Entity         *message);
@@ -126,10 +147,32 @@ Tidemark__V1__Entity *
 void   tidemark__v1__entity__free_unpacked
                      (Tidemark__V1__Entity *message,
                       ProtobufCAllocator *allocator);
+/* Tidemark__V1__EntityKey methods */
+void   tidemark__v1__entity_key__init
+                     (Tidemark__V1__EntityKey         *message);
+size_t tidemark__v1__entity_key__get_packed_size
+                     (const Tidemark__V1__EntityKey   *message);
+size_t tidemark__v1__entity_key__pack
+                     (const Tidemark__V1__EntityKey   *message,
+                      uint8_t             *out);
+size_t tidemark__v1__entity_key__pack_to_buffer
+                     (const Tidemark__V1__EntityKey   *message,
+                      ProtobufCBuffer     *buffer);
+Tidemark__V1__EntityKey *
+       tidemark__v1__entity_key__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tidemark__v1__entity_key__free_unpacked
+                     (Tidemark__V1__EntityKey *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Tidemark__V1__Entity_Closure)
                  (const Tidemark__V1__Entity *message,
+                  void *closure_data);
+typedef void (*Tidemark__V1__EntityKey_Closure)
+                 (const Tidemark__V1__EntityKey *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -139,6 +182,7 @@ typedef void (*Tidemark__V1__Entity_Closure)
 
 extern const ProtobufCEnumDescriptor    tidemark__v1__entity_state__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__entity__descriptor;
+extern const ProtobufCMessageDescriptor tidemark__v1__entity_key__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -23,7 +23,6 @@ typedef struct Tidemark__V1__CreateRequest Tidemark__V1__CreateRequest;
 typedef struct Tidemark__V1__CreateResponse Tidemark__V1__CreateResponse;
 typedef struct Tidemark__V1__GetRequest Tidemark__V1__GetRequest;
 typedef struct Tidemark__V1__GetResponse Tidemark__V1__GetResponse;
-typedef struct Tidemark__V1__EntityKey Tidemark__V1__EntityKey;
 typedef struct Tidemark__V1__BatchGetRequest Tidemark__V1__BatchGetRequest;
 typedef struct Tidemark__V1__BatchGetResponse Tidemark__V1__BatchGetResponse;
 typedef struct Tidemark__V1__BatchGetResult Tidemark__V1__BatchGetResult;
@@ -163,26 +162,6 @@ struct  Tidemark__V1__GetResponse
 #define TIDEMARK__V1__GET_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tidemark__v1__get_response__descriptor) \
     , NULL, {0,NULL} }
-
-
-/*
- * EntityKey names one entity of a space.
- */
-struct  Tidemark__V1__EntityKey
-{
-  ProtobufCMessage base;
-  /*
-   * The type of the entity.
-   */
-  ProtobufCBinaryData type;
-  /*
-   * The id of the entity.
-   */
-  ProtobufCBinaryData id;
-};
-#define TIDEMARK__V1__ENTITY_KEY__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&tidemark__v1__entity_key__descriptor) \
-    , {0,NULL}, {0,NULL} }
 
 
 /*
@@ -643,25 +622,6 @@ Tidemark__V1__GetResponse *
 void   tidemark__v1__get_response__free_unpacked
                      (Tidemark__V1__GetResponse *message,
                       ProtobufCAllocator *allocator);
-/* Tidemark__V1__EntityKey methods */
-void   tidemark__v1__entity_key__init
-                     (Tidemark__V1__EntityKey         *message);
-size_t tidemark__v1__entity_key__get_packed_size
-                     (const Tidemark__V1__EntityKey   *message);
-size_t tidemark__v1__entity_key__pack
-                     (const Tidemark__V1__EntityKey   *message,
-                      uint8_t             *out);
-size_t tidemark__v1__entity_key__pack_to_buffer
-                     (const Tidemark__V1__EntityKey   *message,
-                      ProtobufCBuffer     *buffer);
-Tidemark__V1__EntityKey *
-       tidemark__v1__entity_key__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   tidemark__v1__entity_key__free_unpacked
-                     (Tidemark__V1__EntityKey *message,
-                      ProtobufCAllocator *allocator);
 /* Tidemark__V1__BatchGetRequest methods */
 void   tidemark__v1__batch_get_request__init
                      (Tidemark__V1__BatchGetRequest         *message);
@@ -961,9 +921,6 @@ typedef void (*Tidemark__V1__GetRequest_Closure)
 typedef void (*Tidemark__V1__GetResponse_Closure)
                  (const Tidemark__V1__GetResponse *message,
                   void *closure_data);
-typedef void (*Tidemark__V1__EntityKey_Closure)
-                 (const Tidemark__V1__EntityKey *message,
-                  void *closure_data);
 typedef void (*Tidemark__V1__BatchGetRequest_Closure)
                  (const Tidemark__V1__BatchGetRequest *message,
                   void *closure_data);
@@ -1020,7 +977,6 @@ extern const ProtobufCMessageDescriptor tidemark__v1__create_request__descriptor
 extern const ProtobufCMessageDescriptor tidemark__v1__create_response__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__get_request__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__get_response__descriptor;
-extern const ProtobufCMessageDescriptor tidemark__v1__entity_key__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__batch_get_request__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__batch_get_response__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__batch_get_result__descriptor;

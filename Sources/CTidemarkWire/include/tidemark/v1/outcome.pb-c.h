@@ -22,6 +22,7 @@ typedef struct Tidemark__V1__Violation Tidemark__V1__Violation;
 typedef struct Tidemark__V1__FieldChange Tidemark__V1__FieldChange;
 typedef struct Tidemark__V1__Conflict Tidemark__V1__Conflict;
 typedef struct Tidemark__V1__Outcome Tidemark__V1__Outcome;
+typedef struct Tidemark__V1__ItemIndex Tidemark__V1__ItemIndex;
 
 
 /* --- enums --- */
@@ -287,10 +288,36 @@ struct  Tidemark__V1__Outcome
    * This outcome comes from the receipt of an earlier attempt.
    */
   protobuf_c_boolean is_replay;
+  /*
+   * Of an aborted item: the item whose failure it depends on. Absent otherwise.
+   */
+  Tidemark__V1__ItemIndex *cause;
+  /*
+   * Of a unique violation, the entity that holds the key; of a reference violation, the entities that are missing or that
+   * point here, at most 10. Only entities the caller may read are named.
+   */
+  size_t n_related;
+  Tidemark__V1__EntityKey **related;
 };
 #define TIDEMARK__V1__OUTCOME__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tidemark__v1__outcome__descriptor) \
-    , TIDEMARK__V1__OUTCOME_CODE__OUTCOME_CODE_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, {0,NULL}, 0, NULL, NULL, 0,NULL, {0,NULL}, TIDEMARK__V1__RETRY_ADVICE__RETRY_ADVICE_UNSPECIFIED, 0 }
+    , TIDEMARK__V1__OUTCOME_CODE__OUTCOME_CODE_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, {0,NULL}, 0, NULL, NULL, 0,NULL, {0,NULL}, TIDEMARK__V1__RETRY_ADVICE__RETRY_ADVICE_UNSPECIFIED, 0, NULL, 0,NULL }
+
+
+/*
+ * ItemIndex names an item of a bulk.
+ */
+struct  Tidemark__V1__ItemIndex
+{
+  ProtobufCMessage base;
+  /*
+   * Its place in the request, from 0.
+   */
+  uint32_t item;
+};
+#define TIDEMARK__V1__ITEM_INDEX__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tidemark__v1__item_index__descriptor) \
+    , 0 }
 
 
 /* Tidemark__V1__Violation methods */
@@ -369,6 +396,25 @@ Tidemark__V1__Outcome *
 void   tidemark__v1__outcome__free_unpacked
                      (Tidemark__V1__Outcome *message,
                       ProtobufCAllocator *allocator);
+/* Tidemark__V1__ItemIndex methods */
+void   tidemark__v1__item_index__init
+                     (Tidemark__V1__ItemIndex         *message);
+size_t tidemark__v1__item_index__get_packed_size
+                     (const Tidemark__V1__ItemIndex   *message);
+size_t tidemark__v1__item_index__pack
+                     (const Tidemark__V1__ItemIndex   *message,
+                      uint8_t             *out);
+size_t tidemark__v1__item_index__pack_to_buffer
+                     (const Tidemark__V1__ItemIndex   *message,
+                      ProtobufCBuffer     *buffer);
+Tidemark__V1__ItemIndex *
+       tidemark__v1__item_index__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tidemark__v1__item_index__free_unpacked
+                     (Tidemark__V1__ItemIndex *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Tidemark__V1__Violation_Closure)
@@ -383,6 +429,9 @@ typedef void (*Tidemark__V1__Conflict_Closure)
 typedef void (*Tidemark__V1__Outcome_Closure)
                  (const Tidemark__V1__Outcome *message,
                   void *closure_data);
+typedef void (*Tidemark__V1__ItemIndex_Closure)
+                 (const Tidemark__V1__ItemIndex *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -395,6 +444,7 @@ extern const ProtobufCMessageDescriptor tidemark__v1__violation__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__field_change__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__conflict__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__outcome__descriptor;
+extern const ProtobufCMessageDescriptor tidemark__v1__item_index__descriptor;
 
 PROTOBUF_C__END_DECLS
 
