@@ -28,6 +28,18 @@ public enum Limits {
   public static let itemsPerRequestMax = 1_000
   /// The most keys one batch read may have.
   public static let keysPerBatchGetMax = 1_000
+  /// The most types one schema may have.
+  public static let typesPerSchemaMax = 500
+  /// The most parts one schema may have: types, fields, keys, fields of keys, allowed values, and elements of defaults together.
+  public static let partsPerSchemaMax = 50_000
+  /// The longest summary of a type or field, in bytes of UTF-8.
+  public static let summaryBytesMax = 1_000
+  /// The most unique keys one type may have, and the most indexes.
+  public static let keysPerTypeMax = 16
+  /// The most fields one unique key or index may have.
+  public static let fieldsPerKeyMax = 8
+  /// The longest string or bytes in a unique key or index, in bytes.
+  public static let keyFieldBytesMax = 512
   /// The most revisions a space can have: engines keep them in 40 bits.
   public static let revisionMax: UInt64 = (1 << 40) - 1
 }

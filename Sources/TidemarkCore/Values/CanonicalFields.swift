@@ -130,7 +130,7 @@ public struct CanonicalFields: Hashable, Sendable {
     return Field(name, value)
   }
 
-  private static func readValue(_ reader: inout ByteReader) -> Value? {
+  static func readValue(_ reader: inout ByteReader) -> Value? {
     switch reader.readByte() {
     case 0x08: reader.readByte() == 1 ? .null : nil
     case 0x10: reader.readBool().map { .bool($0) }
