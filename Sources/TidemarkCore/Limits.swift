@@ -34,6 +34,8 @@ public enum Limits {
   public static let partsPerSchemaMax = 50_000
   /// The longest summary of a type or field, in bytes of UTF-8.
   public static let summaryBytesMax = 1_000
+  /// The greatest length that a rule of a schema can name.
+  public static let lengthMax = Int(Int32.max)
   /// The most unique keys one type may have, and the most indexes.
   public static let keysPerTypeMax = 16
   /// The most fields one unique key or index may have.

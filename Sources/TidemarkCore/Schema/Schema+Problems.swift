@@ -139,8 +139,8 @@ private struct TypeChecker {
     guard let least = bounds.first, let most = bounds.last else { return }
     if !field.type.hasLength {
       add(.lengthType, "Values of type \(field.type) have no length.", field: field.name)
-    } else if least < 0 || most < 0 {
-      add(.lengthOrder, "A length is not negative.", field: field.name)
+    } else if !(0...Limits.lengthMax).contains(least) || !(0...Limits.lengthMax).contains(most) {
+      add(.lengthOrder, "A length is 0 to \(Limits.lengthMax).", field: field.name)
     } else if least > most {
       add(.lengthOrder, "The shortest length \(least) is above the greatest, \(most).", field: field.name)
     }
