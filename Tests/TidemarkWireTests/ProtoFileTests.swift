@@ -2,6 +2,7 @@ import CTidemarkProtobufC
 import CTidemarkWire
 import Foundation
 import Testing
+import TidemarkCore
 
 @testable import TidemarkWire
 
@@ -75,6 +76,7 @@ import Testing
     #expect(depth(MessageKind(tidemark__v1__update_response__init).descriptor, 1) <= 8)
     #expect(depth(MessageKind(tidemark__v1__update_request__init).descriptor, 1) <= 8)
     #expect(depth(MessageKind(tidemark__v1__batch_get_response__init).descriptor, 1) <= 8)
+    #expect(depth(MessageKind(tidemark__v1__schema__init).descriptor, 1) <= 8)
   }
 
   @Test func outcomeCodesAreThoseOfTheFile() throws {
@@ -82,5 +84,29 @@ import Testing
     var numbers: Set<String> = []
     for match in text.matches(of: /OUTCOME_CODE_(\w+) = (\d+);/) where match.2 != "0" { numbers.insert(String(match.2)) }
     #expect(numbers.count == 15)
+  }
+
+  @Test func enumsOfTheSchemaAreThoseOfTheFile() throws {
+    let text = try #require(try texts()["schema.proto"])
+    func numbers(_ prefix: String) throws -> [String: UInt8] {
+      let pattern = try Regex("\\b\(prefix)_(\\w+) = (\\d+);", as: (Substring, Substring, Substring).self)
+      var found: [String: UInt8] = [:]
+      for match in text.matches(of: pattern) where match.2 != "0" {
+        found[match.1.replacing("_", with: "").lowercased()] = UInt8(match.2)
+      }
+      return found
+    }
+    func words<Word: CaseIterable & RawRepresentable>(_: Word.Type) -> [String: UInt8] where Word.RawValue == UInt8 {
+      Dictionary(
+        uniqueKeysWithValues: Word.allCases.map { (String(reflecting: $0).lowercased(), $0.rawValue) }.map { word, number in
+          (String(word.split(separator: ".").last ?? ""), number)
+        })
+    }
+    #expect(try numbers("MERGE_KIND") == words(MergeKind.self))
+    #expect(try numbers("DELETE_RULE") == words(DeleteRule.self))
+    #expect(try numbers("CONFLICT_POLICY") == words(ConflictPolicy.self))
+    #expect(try numbers("DELETE_POLICY") == words(DeletePolicy.self))
+    let types = Dictionary(uniqueKeysWithValues: ValueType.allCases.map { ($0.description, $0.rawValue) })
+    #expect(Dictionary(uniqueKeysWithValues: try numbers("VALUE_TYPE").map { ($0.replacing("list", with: "[]"), $1) }) == types)
   }
 }

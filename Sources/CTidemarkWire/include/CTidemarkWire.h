@@ -9,6 +9,7 @@
 #include "tidemark/v1/field.pb-c.h"
 #include "tidemark/v1/framing.pb-c.h"
 #include "tidemark/v1/outcome.pb-c.h"
+#include "tidemark/v1/schema.pb-c.h"
 #include "tidemark/v1/space.pb-c.h"
 #include "tidemark/v1/token.pb-c.h"
 #include "tidemark/v1/value.pb-c.h"

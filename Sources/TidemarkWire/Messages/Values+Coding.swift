@@ -184,7 +184,7 @@ extension Value {
 }
 
 extension Scalar {
-  fileprivate func makeMessage(in arena: MessageArena) throws(WireError) -> UnsafeMutablePointer<Tidemark__V1__Scalar>? {
+  func makeMessage(in arena: MessageArena) throws(WireError) -> UnsafeMutablePointer<Tidemark__V1__Scalar>? {
     let message = try arena.make(.scalar)
     switch self {
     case .null:

@@ -9,6 +9,7 @@ enum FuzzTarget: String, CaseIterable {
   case create, getOrCreate, update, replace, delete, restore
   case get, batchGet, list, space, listSpaces, deleteSpace, createToken, listTokens, revokeToken, echo, serverInfo
   case outcome, getAnswer, batchGetAnswer, listAnswer, spacesAnswer, verifyAnswer, tokensAnswer, serverInfoAnswer
+  case schema
   case hello, callMeta, goAway, status, inflate, frameHeader
 
   /// Runs the target on some bytes.
@@ -41,6 +42,7 @@ enum FuzzTarget: String, CaseIterable {
     case .verifyAnswer: message(bytes, VerifySpaceResponse.self, arena)
     case .tokensAnswer: message(bytes, ListTokensResponse.self, arena)
     case .serverInfoAnswer: message(bytes, GetServerInfoResponse.self, arena)
+    case .schema: message(bytes, Schema.self, arena)
     case .hello: roundTrip(bytes, Hello.decode, { $0.encode() })
     case .callMeta: roundTrip(bytes, CallMeta.decode, { $0.encode() })
     case .goAway: roundTrip(bytes, GoAway.decode, { $0.encode() })
