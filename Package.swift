@@ -85,7 +85,7 @@ let package = Package(
       ],
       swiftSettings: strict),
     .executableTarget(
-      name: "tidemark", dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkClient", arguments, crypto],
+      name: "tidemark", dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkClient", arguments, crypto, yaml],
       swiftSettings: strict),
 
     // Benchmarks

@@ -92,7 +92,7 @@ private struct TypeChecker {
     checkRange(field)
     checkLength(field)
     if !field.merge.fits(field.type) {
-      add(.mergeType, "Values of type \(field.type) cannot be merged as \(field.merge).", field: field.name)
+      add(.mergeType, "Values of type \(field.type) cannot be merged as \(field.merge.word).", field: field.name)
     }
     checkReference(field)
     // A default is held against rules that are sound only.

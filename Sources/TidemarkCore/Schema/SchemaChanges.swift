@@ -24,10 +24,10 @@ struct SchemaChanges {
       }
     }
     if old.conflictPolicy != new.conflictPolicy {
-      add(.typeConflictPolicy, .compatible, "Clients meet overlapping changes otherwise from now on: \(new.conflictPolicy).")
+      add(.typeConflictPolicy, .compatible, "Clients meet overlapping changes otherwise from now on: \(new.conflictPolicy.word).")
     }
     if old.deletePolicy != new.deletePolicy {
-      add(.deletePolicy, .compatible, "Clients meet a delete against an update otherwise from now on: \(new.deletePolicy).")
+      add(.deletePolicy, .compatible, "Clients meet a delete against an update otherwise from now on: \(new.deletePolicy.word).")
     }
     if old.isOwnerOnly != new.isOwnerOnly {
       add(
@@ -92,11 +92,11 @@ struct SchemaChanges {
     compareRange(old, new)
     compareLength(old, new)
     if old.merge != new.merge {
-      add(.merge, .compatible, "Two changes of the field are merged as \(new.merge) from now on.")
+      add(.merge, .compatible, "Two changes of the field are merged as \(new.merge.word) from now on.")
     }
     compareReference(old.reference, new.reference)
     if old.conflictPolicy != new.conflictPolicy {
-      let policy = new.conflictPolicy.map { "\($0)" } ?? "what the type says"
+      let policy = new.conflictPolicy?.word ?? "what the type says"
       add(.fieldConflictPolicy, .compatible, "Clients meet overlapping changes of the field otherwise from now on: \(policy).")
     }
   }
@@ -165,7 +165,7 @@ struct SchemaChanges {
     guard old != new else { return }
     guard let new else { return add(.reference, .compatible, "The field no longer points to other entities.") }
     if old?.target == new.target {
-      add(.reference, .compatible, "What becomes of the entity when its target is deleted is another rule: \(new.onDelete).")
+      add(.reference, .compatible, "What becomes of the entity when its target is deleted is another rule: \(new.onDelete.word).")
     } else {
       add(.reference, .needsCheck, "The field points to '\(new.target)': every value must be the id of such an entity.")
     }

@@ -229,7 +229,9 @@ extension Part {
   }
 
   fileprivate static func length(_ value: UInt64, _ field: String) throws(WireError) -> Int {
-    guard value <= UInt64(Limits.lengthMax) else { throw .invalid(field, rule: field, "A length is at most \(Limits.lengthMax).") }
+    guard value <= UInt64(Limits.lengthMax) else {
+      throw .invalid(field, rule: field, "A length is at most \(Limits.lengthMax).")
+    }
     return Int(value)
   }
 
