@@ -1,4 +1,4 @@
 import Testing
 
 /// The running daemon under bad input, crashes and races. One test at a time: they measure.
-@Suite(.serialized) struct DaemonTests {}
+@Suite(.serialized, .timeLimit(.minutes(2))) struct DaemonTests {}
