@@ -107,9 +107,15 @@ private struct ListSource: StreamSource {
     let limit = min(remaining ?? ListSource.pageEntitiesMax, ListSource.pageEntitiesMax)
     let entities = try snapshot.entities(
       of: request.type, in: space.id, after: after, deleted: request.storeFilter, limit: limit, bytesMax: ListSource.pageBytesMax)
+    // A damaged index can lead back to where the listing has been: it would never end.
+    var last = after
+    for entity in entities {
+      if let last, entity.key.id <= last { return .end(.damaged) }
+      last = entity.key.id
+    }
     let bytes = entities.reduce(0) { $0 + $1.fields.bytes.count }
     remaining = remaining.map { $0 - entities.count }
-    after = entities.last?.key.id ?? after
+    after = last
     let isLast = remaining == 0 || (entities.count < limit && bytes < ListSource.pageBytesMax)
     return .message(ListResponse(entities: entities, revision: space.revision, epoch: space.epoch), isLast: isLast)
   }
