@@ -76,13 +76,19 @@ struct OutboundFlow {
   /// True when the end of the stream is queued: its sender is done with it.
   func isFinishing(_ stream: UInt32) -> Bool { streams[stream]?.last != nil }
 
-  mutating func open(_ stream: UInt32) {
+  /// Opens a stream, unless it is open.
+  ///
+  /// - Parameter credit: what the peer gave before; `nil` for what every stream starts with.
+  mutating func open(_ stream: UInt32, credit: SendCredit? = nil) {
     guard streams[stream] == nil else { return }
-    streams[stream] = Stream(credit: SendCredit(streamCreditInitial))
+    streams[stream] = Stream(credit: credit ?? makeCredit())
   }
 
+  /// The credit that every stream starts with.
+  func makeCredit() -> SendCredit { SendCredit(streamCreditInitial) }
+
   mutating func close(_ stream: UInt32) {
-    guard let removed = streams.removeValue(forKey: stream), removed.isWaiting else { return }
+    guard !streams.isEmpty, let removed = streams.removeValue(forKey: stream), removed.isWaiting else { return }
     waiting.removeAll { $0 == stream }
   }
 

@@ -1,6 +1,14 @@
 import NIOCore
 import TidemarkWire
 
+/// The time between the end of a handshake's time and the close.
+///
+/// When the event loop was busy, what the client sent in time may lie unread in the socket, and timers that are due come before
+/// the next read. A timer that is not due yet comes after it.
+enum HandshakeTurn {
+  static let length = TimeAmount.milliseconds(100)
+}
+
 /// Chooses the codec of a connection by its first four bytes, then hands the connection over and leaves.
 ///
 /// Bytes that no codec begins with, and silence, are answered by closing without a word.
@@ -26,7 +34,11 @@ final class CodecSniffer: ChannelInboundHandler, RemovableChannelHandler {
 
   func handlerAdded(context: ChannelHandlerContext) {
     let channel = context.channel
-    timer = context.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }
+    let loop = context.eventLoop
+    let bound = NIOLoopBound(self, eventLoop: loop)
+    timer = loop.scheduleTask(in: timeout) {
+      bound.value.timer = loop.scheduleTask(in: HandshakeTurn.length) { channel.close(promise: nil) }
+    }
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {

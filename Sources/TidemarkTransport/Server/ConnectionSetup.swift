@@ -23,10 +23,11 @@ struct ConnectionSetup: Sendable {
       children.remove(channel)
       counts.release(address)
     }
+    let acceptedAt = NIODeadline.now()
     let sniffer = CodecSniffer(timeout: limits.handshakeTimeout, onClose: onClose) { [self] in
       let tidemark = TidemarkServerHandler(
         handler: handler, limits: limits, hello: hello, eventLoop: channel.eventLoop, peer: peer, connectionID: id,
-        onClose: onClose)
+        acceptedAt: acceptedAt, onClose: onClose)
       let bound = NIOLoopBound(tidemark, eventLoop: channel.eventLoop)
       children.setDrain(channel) {
         channel.eventLoop.execute { bound.value.drain() }

@@ -90,7 +90,7 @@ extension ServerStateMachine {
     }
     assembledBytes -= size + payload.readableBytes
     assembly.call.isHalfClosed = header.flags.contains(.end)
-    return dispatch(assembly.call, isCompressed: assembly.isCompressed, into: &out, now: now)
+    return dispatch(assembly.call, isCompressed: assembly.isCompressed, credit: assembly.credit, into: &out, now: now)
   }
 
   private mutating func reserveAssembly(_ bytes: Int) -> Bool {
@@ -100,7 +100,7 @@ extension ServerStateMachine {
   }
 
   private mutating func dispatch(
-    _ received: ReceivedCall, isCompressed: Bool, into out: inout ByteBuffer, now: NIODeadline
+    _ received: ReceivedCall, isCompressed: Bool, credit: SendCredit? = nil, into out: inout ByteBuffer, now: NIODeadline
   ) -> Event? {
     var call = received
     let size = call.message.readableBytes
@@ -117,6 +117,7 @@ extension ServerStateMachine {
       call.id.rawValue,
       ParkedCall(deadline: call.deadline, bytes: call.message.readableBytes, isHalfClosed: call.isHalfClosed)
     )
+    if let credit { outbound.open(call.id.rawValue, credit: credit) }
     lastCallAt = now
     return .call(call)
   }
@@ -176,6 +177,7 @@ extension ServerStateMachine {
     dispatching = nil
     writeReply(id.rawValue, reply, into: &out)
     if !calls.isEmpty { inbound.close(id.rawValue, into: &out) }
+    outbound.close(id.rawValue)
     didEnd(reply, into: &out, now: now)
   }
 

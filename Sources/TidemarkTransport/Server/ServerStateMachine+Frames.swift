@@ -132,7 +132,15 @@ extension ServerStateMachine {
     }
     creditFramesLeft &+= 2 &* outbound.takeDataFramesSent() &- 1
     guard creditFramesLeft >= 0 else { return fail(.calm, "Too many CREDIT frames.", into: &out) }
-    // Credit may come before the first message of its stream.
+    // Credit may come before the call is complete, and before the first message of its stream.
+    if assemblies[header.stream] != nil {
+      var credit = assemblies[header.stream]?.credit ?? outbound.makeCredit()
+      guard credit.add(Int(increment)) else {
+        return fail(.flowControl, "Credit passes 2147483647 bytes.", into: &out)
+      }
+      assemblies[header.stream]?.credit = credit
+      return nil
+    }
     if calls[header.stream]?.isAbandoned == false { outbound.open(header.stream) }
     guard outbound.add(Int(increment), to: header.stream) else {
       return fail(.flowControl, "Credit passes 2147483647 bytes.", into: &out)

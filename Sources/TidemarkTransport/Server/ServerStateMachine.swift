@@ -11,7 +11,11 @@ import TidemarkWire
 /// The caller feeds `next(_:into:now:)` until it returns `nil`, hands calls to the dispatcher and reports back with `answer`,
 /// `park`, `complete` and `send`. A call that is answered at once leaves no trace. Every method that writes appends to `out`.
 struct ServerStateMachine {
-  enum Phase { case preface, hello, open, closed }
+  enum Phase {
+    case preface, hello, open, closed
+
+    var isPastHandshake: Bool { self == .open || self == .closed }
+  }
 
   /// What the connection has to do.
   enum Event {
@@ -54,6 +58,8 @@ struct ServerStateMachine {
   struct Assembly {
     var call: ReceivedCall
     var isCompressed: Bool
+    /// The credit of its stream, when the client gave some before the call was complete.
+    var credit: SendCredit?
   }
 
   /// What the client said it can take.
@@ -108,6 +114,7 @@ struct ServerStateMachine {
   /// The earliest deadline among parked and unfinished calls, or earlier.
   var callWakeAt = NIODeadline.distantFuture
 
+  /// - Parameter now: when the connection was accepted.
   init(limits: ServerLimits, hello: Hello = Hello(), now: NIODeadline) {
     self.limits = limits
     self.hello = limits.hello(hello)

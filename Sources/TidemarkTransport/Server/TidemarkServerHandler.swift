@@ -29,6 +29,10 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
   /// Everything is written, and the sending side is shut down.
   private var isOutputDone = false
   private var isInputClosed = false
+  /// The machine heard that the client closed its sending side: every call that came before is parsed.
+  private var isEndTold = false
+  /// The time for the handshake is over, and the socket is read once more.
+  private var hadLastTurn = false
   private var wakeAt = NIODeadline.distantFuture
   private var wake: Scheduled<Void>?
   /// The bytes given to the channel, and the clock of the stall watch.
@@ -37,7 +41,7 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
 
   init(
     handler: any CallHandler, limits: ServerLimits, hello: Hello, eventLoop: any EventLoop, peer: String, connectionID: UInt64,
-    onClose: @escaping @Sendable () -> Void
+    acceptedAt: NIODeadline = .now(), onClose: @escaping @Sendable () -> Void
   ) {
     self.handler = handler
     self.limits = limits
@@ -45,7 +49,7 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
     self.peer = peer
     self.connectionID = connectionID
     self.onClose = onClose
-    machine = ServerStateMachine(limits: limits, hello: hello, now: .now())
+    machine = ServerStateMachine(limits: limits, hello: hello, now: acceptedAt)
   }
 
   // MARK: Channel
@@ -95,10 +99,9 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     if case ChannelEvent.inputClosed = event {
-      machine.inputClosed(into: &out)
+      isInputClosed = true
       run(now: .now(), didRead: false)
       flush()
-      isInputClosed = true
       if isOutputDone { context.close(promise: nil) }
     }
     context.fireUserInboundEventTriggered(event)
@@ -165,6 +168,7 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
         perform(event, now: now)
         if out.readableBytes >= OutboundFlow.outputBytesMax { writeOut() }
       }
+      tellEnd()
       if machine.outbound.hasWaiting {
         machine.pumpStreams(into: &out)
         while out.readableBytes >= OutboundFlow.outputBytesMax, machine.outbound.isWritable, context?.channel.isActive == true {
@@ -178,6 +182,13 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
       machine.didRead(leftover: isHeld ? 0 : input.readableBytes, now: now)
       if input.readableBytes == 0 { input = ByteBuffer() } else { input.discardReadBytes() }
     }
+  }
+
+  /// Tells the machine that nothing more will come, once what came is parsed: the socket is read to its end even while held.
+  private func tellEnd() {
+    guard isInputClosed, !isEndTold, !isHeld || input.readableBytes == 0 else { return }
+    isEndTold = true
+    machine.inputClosed(into: &out)
   }
 
   private func perform(_ event: ServerStateMachine.Event, now: NIODeadline) {
@@ -199,6 +210,7 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
       handler.creditAvailable(call, connection: self)
     case .opened:
       isOpen = true
+      schedule(machine.nextWake(now: now))
       handler.connectionOpened(self)
     case .close(let afterWriting):
       close(afterWriting: afterWriting)
@@ -243,6 +255,10 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
     wakeAt = .distantFuture
     guard let context else { return }
     let now = NIODeadline.now()
+    if !machine.phase.isPastHandshake, !hadLastTurn {
+      hadLastTurn = true
+      return schedule(max(now, machine.nextWake(now: now)) + HandshakeTurn.length)
+    }
     let next = machine.tick(now: now, into: &out)
     run(now: now, didRead: false)
     flush()
