@@ -74,6 +74,14 @@ struct Setting: Sendable {
     Setting(key: "idle_timeout_ms", form: "MS", help: "A connection without calls is closed after this. Default: 600000") {
       $1.limits.idleTimeout = .milliseconds(Int64(try int($0, 1...86_400_000)))
     },
+    Setting(key: "keepalive_interval_ms", form: "MS", help: "A client that says nothing is pinged after this. Default: 60000") {
+      $1.limits.keepaliveInterval = .milliseconds(Int64(try int($0, 1...86_400_000)))
+    },
+    Setting(
+      key: "keepalive_timeout_ms", form: "MS", help: "A client that does not answer a ping is closed after this. Default: 20000"
+    ) {
+      $1.limits.keepaliveTimeout = .milliseconds(Int64(try int($0, 1...86_400_000)))
+    },
     Setting(
       key: "write_stall_timeout_ms", form: "MS", help: "Replies wait for a peer that reads nothing this long. Default: 30000"
     ) {

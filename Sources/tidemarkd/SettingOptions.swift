@@ -40,6 +40,10 @@ struct SettingOptions: ParsableArguments {
   var frameTimeoutMs: String?
   @Option(name: .long, help: help("idle_timeout_ms"))
   var idleTimeoutMs: String?
+  @Option(name: .long, help: help("keepalive_interval_ms"))
+  var keepaliveIntervalMs: String?
+  @Option(name: .long, help: help("keepalive_timeout_ms"))
+  var keepaliveTimeoutMs: String?
   @Option(name: .long, help: help("write_stall_timeout_ms"))
   var writeStallTimeoutMs: String?
 
@@ -64,6 +68,7 @@ struct SettingOptions: ParsableArguments {
       ("connections_max", connectionsMax), ("connections_per_address_max", connectionsPerAddressMax),
       ("calls_in_flight_max", callsInFlightMax), ("call_timeout_max_ms", callTimeoutMaxMs),
       ("handshake_timeout_ms", handshakeTimeoutMs), ("frame_timeout_ms", frameTimeoutMs), ("idle_timeout_ms", idleTimeoutMs),
+      ("keepalive_interval_ms", keepaliveIntervalMs), ("keepalive_timeout_ms", keepaliveTimeoutMs),
       ("write_stall_timeout_ms", writeStallTimeoutMs),
     ]
     return given.reduce(into: [:]) { values, flag in values[flag.0] = flag.1 }

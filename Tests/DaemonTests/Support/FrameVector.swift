@@ -1,4 +1,6 @@
 import Foundation
+import Testing
+import TidemarkCore
 import TidemarkWire
 
 /// One file of `Tests/Fixtures/frames`: what a client sends, and what the server of the transport's tests answers.
@@ -28,9 +30,24 @@ struct FrameVector {
     }
   }
 
-  /// False when the vector needs a method that only the server of the transport's tests has: one that takes a client stream.
-  func usesOnlyWhatTheDaemonHas() throws -> Bool {
-    !Frame.all(in: Array(client.dropFirst(8))).contains { $0.type == FrameType.call.rawValue && [2, 9, 50].contains($0.aux) }
+  /// The client's bytes, with methods of the daemon.
+  ///
+  /// Some vectors need a call in flight whose client may still send DATA; the server of the transport's tests has method 50 for
+  /// that. Here it is a List that is not half-closed, to a client whose HELLO gives each stream one byte of credit.
+  func clientForDaemon() throws -> [UInt8] {
+    var frames = Frame.all(in: Array(client.dropFirst(8)))
+    let isCall: (Frame) -> Bool = { $0.type == FrameType.call.rawValue && $0.aux == 50 }
+    guard frames.contains(where: isCall) else { return client }
+    let request = try ListRequest(space: .default, type: try #require(TypeName("booking"))).encode(using: MessageArena())
+    var hello = Hello()
+    hello.streamCreditBytes = 1
+    for index in frames.indices {
+      if frames[index].type == FrameType.hello.rawValue { frames[index].payload = hello.encode() }
+      guard isCall(frames[index]) else { continue }
+      frames[index].aux = TidemarkWire.Method.list.rawValue
+      frames[index].payload = request
+    }
+    return Array(client.prefix(8)) + frames.bytes
   }
 
   private static func bytes(_ hex: Substring) -> [UInt8] {
