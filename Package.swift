@@ -105,12 +105,17 @@ let package = Package(
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .target(
       name: "TidemarkTesting", dependencies: ["TidemarkCore", "TidemarkStore"], swiftSettings: strict),
-    .testTarget(name: "TidemarkCoreTests", dependencies: ["TidemarkCore"], swiftSettings: strict),
+    .testTarget(name: "TidemarkCoreTests", dependencies: ["TidemarkCore", "TidemarkTesting"], swiftSettings: strict),
     .testTarget(
-      name: "TidemarkWireTests", dependencies: ["TidemarkCore", "TidemarkWire", "CTidemarkWire", "CTidemarkProtobufC"],
+      name: "TidemarkWireTests",
+      dependencies: ["TidemarkCore", "TidemarkWire", "CTidemarkWire", "CTidemarkProtobufC", "TidemarkTesting"],
       swiftSettings: strict),
     .testTarget(
-      name: "TidemarkTransportTests", dependencies: ["TidemarkTransport", "TidemarkWire", nioCore, nioPosix],
+      name: "TidemarkTransportTests",
+      dependencies: [
+        "TidemarkTransport", "TidemarkWire", "TidemarkTesting", nioCore, nioPosix,
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+      ],
       swiftSettings: strict),
     .testTarget(name: "TidemarkSQLiteTests", dependencies: ["TidemarkSQLite", "TidemarkTesting"], swiftSettings: strict),
     .testTarget(
@@ -129,7 +134,8 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "TidemarkStoreTests",
-      dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkStoreSQLite", "TidemarkTesting"], swiftSettings: strict),
+      dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkTesting"],
+      swiftSettings: strict),
     .testTarget(
       name: "TidemarkServerTests",
       dependencies: [
@@ -137,7 +143,7 @@ let package = Package(
         .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
-    .testTarget(name: "TidemarkDaemonTests", dependencies: ["tidemarkd", arguments], swiftSettings: strict),
+    .testTarget(name: "ConfigurationTests", dependencies: ["tidemarkd", arguments], swiftSettings: strict),
     .testTarget(
       name: "TidemarkClientTests",
       dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkTransport", "TidemarkClient", nioCore, nioPosix],

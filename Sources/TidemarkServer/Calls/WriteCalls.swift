@@ -34,6 +34,7 @@ extension LoopDispatcher {
     case .unknownSpace: return CallReply(status: .unknownSpace(space))
     case .expired: return CallReply(status: .expired)
     case .full: return CallReply(status: .diskFull)
+    case .revisionsUsedUp: return CallReply(status: .revisionsUsedUp(space))
     case .corrupt: return CallReply(status: .damaged)
     case .unknown: return CallReply(status: .storeFailed)
     }

@@ -27,6 +27,9 @@ extension RPCStatus {
   static let diskFull = RPCStatus(
     .resourceExhausted, "The server has no room left. Nothing was stored.",
     details: [.notExecuted, .retryAfter(milliseconds: 5_000)])
+  static func revisionsUsedUp(_ space: SpaceName) -> RPCStatus {
+    RPCStatus(.resourceExhausted, "The space '\(space)' has used all its revisions. Nothing was stored.", details: [.notExecuted])
+  }
   static let damaged = RPCStatus(.dataLoss, "What is stored about this is damaged. The operator should verify the store.")
   static let storeFailed = RPCStatus(
     .unavailable, "Storing failed, and whether the write happened is not known. Send it again with the same operation id.",

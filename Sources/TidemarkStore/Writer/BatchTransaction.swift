@@ -14,13 +14,23 @@ struct BatchTransaction {
     var results = [WriteResult](repeating: .unknownSpace, count: requests.count)
     var changes = 0
     for (space, indices) in group(requests) {
-      guard let record = try transaction.space(named: space) else { continue }
-      var batch = try SpaceBatch(record, indices.map { requests[$0] }, transaction, now: now, random: &random)
-      let outcomes = try batch.run(transaction, random: &random)
-      for (index, result) in zip(indices, outcomes) { results[index] = result }
-      changes += batch.changeCount
+      let part = try run(indices.map { requests[$0] }, in: space, random: &random)
+      for (index, result) in zip(indices, part.results) { results[index] = result }
+      changes += part.changes
     }
     return (results, changes)
+  }
+
+  private func run(
+    _ requests: [WriteSubmission], in space: SpaceName, random: inout any RandomNumberGenerator
+  ) throws -> (results: [WriteResult], changes: Int) {
+    guard let record = try transaction.space(named: space) else { return (requests.map { _ in .unknownSpace }, 0) }
+    var batch = try SpaceBatch(record, requests, transaction, now: now, random: &random)
+    if let results = try batch.run(transaction, random: &random) { return (results, batch.changeCount) }
+    guard requests.count > 1 else { return (requests.map { _ in .revisionsUsedUp }, 0) }
+    // Each is judged alone, so that those that need no revision are answered, a retry of what was applied among them.
+    let single = try requests.map { try run([$0], in: space, random: &random) }
+    return (single.flatMap(\.results), single.reduce(0) { $0 + $1.changes })
   }
 
   /// The indices of the requests of each space, in order of first appearance.
@@ -101,10 +111,12 @@ private struct SpaceBatch {
     return judge
   }
 
-  mutating func run(_ transaction: any StoreTransaction, random: inout any RandomNumberGenerator) throws -> [WriteResult] {
+  /// - Returns: `nil` when the space has fewer revisions left than the requests need. Nothing was stored then.
+  mutating func run(_ transaction: any StoreTransaction, random: inout any RandomNumberGenerator) throws -> [WriteResult]? {
     var verdicts: [[SpaceJudge.Verdict]] = []
     verdicts.reserveCapacity(requests.count)
     for (request, extras) in zip(requests, prepared) { verdicts.append(judgeItems(of: request, extras)) }
+    if let last = changes.last, last.entity.revision.rawValue > Limits.revisionMax { return nil }
     try store(transaction, random: &random)
     return try zip(requests, verdicts).map { request, verdicts in
       try result(of: request, verdicts, transaction)
@@ -124,9 +136,6 @@ private struct SpaceBatch {
 
   private mutating func store(_ transaction: any StoreTransaction, random: inout any RandomNumberGenerator) throws {
     if let last = changes.last {
-      guard last.entity.revision.rawValue <= Limits.revisionMax else {
-        throw StoreError(.full, "the space \(record.name) has used all its revisions")
-      }
       var entries: [LogEntry] = []
       entries.reserveCapacity(changes.count)
       var hash = record.chainHash
@@ -187,15 +196,9 @@ private struct SpaceBatch {
 
 /// The id of an entity whose creator named none.
 private func makeID(_ now: Timestamp, _ random: inout any RandomNumberGenerator) throws -> EntityID {
-  var source = AnyRandom(base: random)
+  var source = AnyRandom(random)
   let text = UUIDText.format(UUIDText.makeVersion7(now: now, using: &source))
   random = source.base
   guard let id = EntityID(text) else { throw StoreError(.failed, "a UUID is not an id") }
   return id
-}
-
-/// Lets an existential generator stand where a generic one is asked for.
-struct AnyRandom: RandomNumberGenerator {
-  var base: any RandomNumberGenerator
-  mutating func next() -> UInt64 { base.next() }
 }

@@ -55,6 +55,8 @@ public enum WriteResult: Sendable {
   case expired
   /// There is no room left on disk. Nothing was done.
   case full
+  /// The space has fewer revisions left (`Limits.revisionMax`) than the request needs. Nothing was done.
+  case revisionsUsedUp
   /// What is stored about one of the entities is damaged. Nothing was done.
   case corrupt
   /// Storing failed, and whether it happened is unknown until the writes are asked for again with the same operation ids.
