@@ -54,7 +54,7 @@ struct Histogram: Sendable {
   }
 }
 
-/// SplitMix64: fast, and the same numbers for the same seed.
+/// SplitMix64: fast, and the same numbers for the same seed. Not that of TidemarkTesting, which brings Foundation along.
 struct SplitMix: RandomNumberGenerator, Sendable {
   private var state: UInt64
   init(seed: UInt64) { state = seed }

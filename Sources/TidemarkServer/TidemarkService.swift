@@ -69,7 +69,7 @@ public final class TidemarkService: Sendable {
     let now = clock.now()
     let made = Handover<(TokenText, TokenRecord)>()
     try administerAndWait { transaction, random in
-      var source = BorrowedRandom(random)
+      var source = AnyRandom(random)
       let text = TokenText(using: &source)
       random = source.base
       let record = TokenRecord(

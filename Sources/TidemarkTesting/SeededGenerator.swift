@@ -9,6 +9,14 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
     state = seed
   }
 
+  /// A generator whose seed is printed, so that a failure can be repeated.
+  ///
+  /// - Parameter name: the test, for the printed line.
+  public init(printing name: String, seed: UInt64 = .random(in: 0...UInt64.max)) {
+    self.init(seed: seed)
+    print("\(name): seed \(seed)")
+  }
+
   public mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var mixed = state

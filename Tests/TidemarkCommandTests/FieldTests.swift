@@ -1,5 +1,6 @@
 import Testing
 import TidemarkCore
+import TidemarkTesting
 
 @testable import tidemark
 
@@ -44,7 +45,7 @@ import TidemarkCore
     #expect(throws: CommandFailure.self) { try Patch(arguments: []) }
   }
 
-  private func randomScalar(_ random: inout SeededRandom) -> Scalar {
+  private func randomScalar(_ random: inout SeededGenerator) -> Scalar {
     switch Int.random(in: 0..<7, using: &random) {
     case 0: .null
     case 1: .bool(.random(using: &random))
@@ -58,7 +59,7 @@ import TidemarkCore
   }
 
   @Test func everyValueSurvivesTheExportedForm() throws {
-    var random = SeededRandom("values as JSON")
+    var random = SeededGenerator(printing: "values as JSON")
     let documents = ["{\"a\":[1]}", "{ \"a\" : 1 }", "5", "[\n1]", "\"\\u0041\"", "\"x\""]
     for _ in 0..<2_000 {
       let value: Value =

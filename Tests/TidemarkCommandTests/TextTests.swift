@@ -1,10 +1,11 @@
 import Testing
 import TidemarkCore
+import TidemarkTesting
 
 @testable import tidemark
 
 @Suite struct TextTests {
-  private func randomJSON(_ random: inout SeededRandom, depth: Int = 0) -> JSON {
+  private func randomJSON(_ random: inout SeededGenerator, depth: Int = 0) -> JSON {
     let texts = ["", "a\"b", "\n\u{0}\u{7F}", "日é🙂", "\\u0041"]
     switch Int.random(in: 0..<(depth > 3 ? 4 : 6), using: &random) {
     case 0: return .null
@@ -18,7 +19,7 @@ import TidemarkCore
   }
 
   @Test func randomDocumentsSurviveWritingAndReading() throws {
-    var random = SeededRandom("JSON round trip")
+    var random = SeededGenerator(printing: "JSON round trip")
     for _ in 0..<500 {
       let document = randomJSON(&random)
       #expect(try JSONParser.parse(document.compact) == document)
@@ -44,7 +45,7 @@ import TidemarkCore
   }
 
   @Test func randomInstantsSurviveWritingAndReading() {
-    var random = SeededRandom("instants")
+    var random = SeededGenerator(printing: "instants")
     for _ in 0..<2_000 {
       let range = Timestamp.validRange.lowerBound.rawValue...Timestamp.validRange.upperBound.rawValue
       let instant = Timestamp(rawValue: .random(in: range, using: &random))
@@ -69,7 +70,7 @@ import TidemarkCore
   }
 
   @Test func randomBytesSurviveBase64() {
-    var random = SeededRandom("base64")
+    var random = SeededGenerator(printing: "base64")
     for count in 0..<200 {
       let bytes = (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &random) }
       #expect(Base64.decode(Base64.encode(bytes)) == bytes)

@@ -1,27 +1,15 @@
 import TidemarkCore
-
-/// A small seeded generator (SplitMix64), so that a failing case is run again by its seed.
-struct SeededRandom: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-}
+import TidemarkTesting
 
 /// Random values of the data model.
 enum RandomValues {
   static let names = ["a", "a.b", "a.b.c", "a0", "aa", "b", "title", "start.at", "start.zone", "_x", "Z"]
 
-  static func name(_ random: inout SeededRandom) throws -> FieldPath {
+  static func name(_ random: inout SeededGenerator) throws -> FieldPath {
     try require(FieldPath(names.randomElement(using: &random) ?? "a"))
   }
 
-  static func value(_ random: inout SeededRandom) -> Value {
+  static func value(_ random: inout SeededGenerator) -> Value {
     switch Int.random(in: 0..<9, using: &random) {
     case 0: .null
     case 1: .bool(Bool.random(using: &random))
@@ -35,20 +23,20 @@ enum RandomValues {
     }
   }
 
-  static func text(_ random: inout SeededRandom) -> String {
+  static func text(_ random: inout SeededGenerator) -> String {
     ["", "x", "Año", "日本の祝日", "e\u{301}", "\u{0}mid\u{0}", String(repeating: "long ", count: 60)].randomElement(using: &random)
       ?? ""
   }
 
   /// Fields built by setting, so that overlaps are resolved as a patch resolves them.
-  static func fields(_ random: inout SeededRandom) throws -> Fields {
+  static func fields(_ random: inout SeededGenerator) throws -> Fields {
     var fields = Fields()
     for _ in 0..<Int.random(in: 0...6, using: &random) { fields.set(try name(&random), value(&random)) }
     return fields
   }
 
   /// A patch of one to four operations; `nil` when they overlap.
-  static func patch(_ random: inout SeededRandom) throws -> Patch? {
+  static func patch(_ random: inout SeededGenerator) throws -> Patch? {
     var entries: [Patch.Entry] = []
     for _ in 0..<Int.random(in: 1...4, using: &random) {
       let operation: Patch.Operation =

@@ -7,7 +7,7 @@ import TidemarkTesting
 
 @Suite struct AuthenticatorTests {
   private func token(_ seed: UInt64) throws -> (text: TokenText, record: TokenRecord) {
-    var random = SeededRandom(seed: seed)
+    var random = SeededGenerator(seed: seed)
     let text = TokenText(using: &random)
     let record = TokenRecord(
       id: text.id, secretHash: text.secretHash, principal: try #require(PrincipalName("front desk")), roleEverywhere: .writer,

@@ -37,7 +37,7 @@ import TidemarkWire
 
     init() throws {
       service = try TidemarkService(
-        store: MemoryStore(), options: TidemarkService.Options(), clock: CallAccessTests.clock, random: SeededRandom(seed: 3),
+        store: MemoryStore(), options: TidemarkService.Options(), clock: CallAccessTests.clock, random: SeededGenerator(seed: 3),
         logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, onFatal: { _ in })
       space = .default
       key = EntityKey(type: try #require(TypeName("booking")), id: try #require(EntityID("a")))
@@ -47,7 +47,7 @@ import TidemarkWire
 
     /// Makes a caller known to the service.
     func token(_ seed: UInt64, everywhere: Role?, _ roles: [SpaceName: Role]) throws -> String {
-      var random = SeededRandom(seed: seed)
+      var random = SeededGenerator(seed: seed)
       let text = TokenText(using: &random)
       service.authenticator.add(
         TokenRecord(

@@ -18,7 +18,7 @@ import TidemarkWire
     var options = TidemarkService.Options()
     options.isDevelopment = true
     return try TidemarkService(
-      store: store, options: options, clock: TokenRevocationTests.ready, random: SeededRandom(seed: 3),
+      store: store, options: options, clock: TokenRevocationTests.ready, random: SeededGenerator(seed: 3),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, onFatal: { _ in })
   }
 

@@ -3,14 +3,14 @@ import TidemarkTesting
 
 /// Makes random lists of writes that often meet: few entities, versions near the current ones, repeated operation ids.
 struct HistoryMaker {
-  private var random: SeededRandom
+  private var random: SeededGenerator
   private var sent: [WriteItem] = []
   private let types: [TypeName]
   private let ids: [EntityID]
   private let names: [FieldPath]
 
   init(seed: UInt64) {
-    random = SeededRandom(seed: seed)
+    random = SeededGenerator(seed: seed)
     types = ["booking", "room"].compactMap { TypeName($0) }
     ids = ["a", "b", "é", "日"].compactMap { EntityID($0) }
     names = ["n", "n.deep", "title", "title.en"].compactMap { FieldPath($0) }

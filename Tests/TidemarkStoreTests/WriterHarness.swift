@@ -19,7 +19,7 @@ final class WriterHarness {
     self.store = store
     let ticks = Ticks()
     let clock = StoreClock(now: now ?? { ticks.next() }, uptimeNanoseconds: { 1_000 })
-    writer = try GroupCommitWriter(store: store, clock: clock, random: SeededRandom(seed: seed), options: options) { _ in }
+    writer = try GroupCommitWriter(store: store, clock: clock, random: SeededGenerator(seed: seed), options: options) { _ in }
     guard let name = PrincipalName("tester") else { throw StoreError(.failed, "no name") }
     principal = Principal(name: name, roleEverywhere: .admin)
     reader = try store.openReader()

@@ -11,7 +11,7 @@ extension LoopDispatcher {
     let now = service.clock.now()
     let authenticator = service.authenticator
     return try administer(call) { transaction, random -> Result<(TokenRecord, String), RPCStatus> in
-      var source = BorrowedRandom(random)
+      var source = AnyRandom(random)
       let text = TokenText(using: &source)
       random = source.base
       let record = TokenRecord(

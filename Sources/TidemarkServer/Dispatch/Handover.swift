@@ -23,10 +23,3 @@ final class Handover<Value: Sendable>: Sendable {
     }
   }
 }
-
-/// Lets an existential generator stand where a generic one is asked for.
-struct BorrowedRandom: RandomNumberGenerator {
-  var base: any RandomNumberGenerator
-  init(_ base: any RandomNumberGenerator) { self.base = base }
-  mutating func next() -> UInt64 { base.next() }
-}

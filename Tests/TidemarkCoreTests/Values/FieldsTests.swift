@@ -1,10 +1,11 @@
 import Testing
 import TidemarkCore
+import TidemarkTesting
 
 @Suite struct FieldsTests {
   @Test func canonicalEncodingRoundTrips() throws {
     for seed in 0..<500 as Range<UInt64> {
-      var random = SeededRandom(seed: seed)
+      var random = SeededGenerator(seed: seed)
       let fields = try RandomValues.fields(&random)
       let encoded = CanonicalFields(fields)
       #expect(try encoded.decoded() == fields, "seed \(seed)")
@@ -14,7 +15,7 @@ import TidemarkCore
 
   @Test func damagedEncodingNeverTraps() throws {
     for seed in 0..<300 as Range<UInt64> {
-      var random = SeededRandom(seed: seed)
+      var random = SeededGenerator(seed: seed)
       var bytes = CanonicalFields(try RandomValues.fields(&random)).bytes
       guard !bytes.isEmpty else { continue }
       for _ in 0..<3 { bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random) }
@@ -58,7 +59,7 @@ import TidemarkCore
 @Suite struct PatchTests {
   @Test func patchingBytesIsPatchingFields() throws {
     for seed in 0..<3_000 as Range<UInt64> {
-      var random = SeededRandom(seed: seed)
+      var random = SeededGenerator(seed: seed)
       let fields = try RandomValues.fields(&random)
       guard let patch = try RandomValues.patch(&random) else { continue }
       let expected = Result { try patch.applied(to: fields) }.map { CanonicalFields($0) }
@@ -72,7 +73,7 @@ import TidemarkCore
 
   @Test func patchingDamagedBytesNeverTraps() throws {
     for seed in 0..<2_000 as Range<UInt64> {
-      var random = SeededRandom(seed: seed)
+      var random = SeededGenerator(seed: seed)
       var bytes = CanonicalFields(try RandomValues.fields(&random)).bytes
       guard !bytes.isEmpty, let patch = try RandomValues.patch(&random) else { continue }
       bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)

@@ -1,5 +1,6 @@
 import NIOCore
 import Testing
+import TidemarkTesting
 import TidemarkWire
 
 @testable import TidemarkTransport
@@ -128,7 +129,7 @@ struct ClientStateMachineTests {
   @Test func anyBytesFromAServerAreJudgedWithoutATrap() {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("anyBytesFromAServerAreJudgedWithoutATrap seed \(seed)")
-    var random = SplitMix64(seed: seed)
+    var random = SeededGenerator(seed: seed)
     var client = ClientHarness.open()
     for type in UInt8.min...UInt8.max {
       for length in 0...64 {

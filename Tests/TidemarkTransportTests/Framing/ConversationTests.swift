@@ -1,5 +1,6 @@
 import NIOCore
 import Testing
+import TidemarkTesting
 import TidemarkWire
 
 @testable import TidemarkTransport
@@ -37,7 +38,7 @@ struct ConversationTests {
   struct Conversation {
     var server: ServerHarness
     var client: ClientHarness
-    var random: SplitMix64
+    var random: SeededGenerator
     var watch: CreditWatch
     private var toServer = ByteBuffer()
     private var toClient = ByteBuffer()
@@ -45,7 +46,7 @@ struct ConversationTests {
     private var sawPreface = false
 
     init(seed: UInt64, configuration: ClientConfiguration = ClientConfiguration(), limits: ServerLimits = ServerLimits()) {
-      random = SplitMix64(seed: seed)
+      random = SeededGenerator(seed: seed)
       server = ServerHarness(limits: limits)
       client = ClientHarness(configuration: configuration)
       watch = CreditWatch(
@@ -97,7 +98,7 @@ struct ConversationTests {
   @Test func creditsAreNeverExceededAndEveryStreamArrives() {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("creditsAreNeverExceededAndEveryStreamArrives seed \(seed)")
-    var random = SplitMix64(seed: seed)
+    var random = SeededGenerator(seed: seed)
     for _ in 0..<30 {
       var configuration = ClientConfiguration()
       // With a few bytes of credit every frame carries a few bytes, and the talk takes minutes.
@@ -141,7 +142,7 @@ struct ConversationTests {
   @Test(arguments: [false, true]) func unaryCallsOfEverySizeComeBack(_ compresses: Bool) {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("unaryCallsOfEverySizeComeBack seed \(seed)")
-    var random = SplitMix64(seed: seed)
+    var random = SeededGenerator(seed: seed)
     var configuration = ClientConfiguration()
     configuration.compressesRequests = compresses
     configuration.hello.frameBytesMax = 16_384
