@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import NIOEmbedded
 import Testing
 import TidemarkCore
 import TidemarkStore
@@ -22,10 +23,10 @@ import TidemarkWire
     let type = try #require(TypeName("booking"))
     // Each fills a page.
     let fields = try Fields([Field(try #require(FieldPath("data")), .bytes([UInt8](repeating: 7, count: 60_000)))])
-    for (number, id) in ["a", "b"].enumerated() {
+    for (number, text) in ["a", "b"].enumerated() {
+      let id: EntityID = try #require(EntityID(text))
       let item = WriteItem(
-        operation: OperationID(rawValue: Bytes16(high: 0, low: UInt64(number))), type: type, id: try #require(EntityID(id)),
-        action: .create(fields))
+        operation: OperationID(rawValue: Bytes16(high: 0, low: UInt64(number))), type: type, id: id, action: .create(fields))
       try await loop.send(.create, WriteRequest(space: .default, item: item))
       while await loop.replies.count <= number { await loop.loop.run() }
     }

@@ -8,9 +8,10 @@ import TidemarkTesting
 /// A space that has used all its revisions.
 @Suite struct RevisionLimitTests {
   private func item(_ id: String, operation: UInt64, _ action: WriteAction = .create(Fields())) throws -> WriteItem {
-    WriteItem(
-      operation: OperationID(rawValue: Bytes16(high: 1, low: operation)), type: try #require(TypeName("booking")),
-      id: try #require(EntityID(id)), action: action)
+    let id: EntityID = try #require(EntityID(id))
+    return WriteItem(
+      operation: OperationID(rawValue: Bytes16(high: 1, low: operation)), type: try #require(TypeName("booking")), id: id,
+      action: action)
   }
 
   /// The code of the one outcome, with whether it is a replay; a word for what was not judged.
@@ -66,7 +67,8 @@ import TidemarkTesting
     try setRevision(Limits.revisionMax, harness)
     // While the writer is kept busy the requests gather, and are committed together.
     let gate = Waiting<Bool>()
-    #expect(harness.writer.administer({ _, _ in _ = gate.take() }, completion: { _ in }))
+    let isBusy = harness.writer.administer({ _, _ in _ = gate.take() }, completion: { _ in })
+    #expect(isBusy)
     let requests = [
       (SpaceName.default, try item("b", operation: 2)), (.default, try item("a", operation: 1)),
       (other, try item("b", operation: 2)),

@@ -64,6 +64,43 @@ struct ServerHandlerTests {
     #expect(Frame.all(in: bytes).map { FramingErrorCode(aux: $0.aux) } == [.timeout])
   }
 
+  /// The event loop was busy, so timers that are due come before the read.
+  @Test func helloThatLiesUnreadWhenItsTimeIsOverIsStillTaken() throws {
+    let channel = EmbeddedChannel()
+    let limits = ServerLimits()
+    let server = TidemarkServerHandler(
+      handler: EchoHandler(), limits: limits, hello: Hello(), eventLoop: channel.embeddedEventLoop, peer: "test", connectionID: 1,
+      acceptedAt: .now() - limits.handshakeTimeout, onClose: {})
+    try channel.pipeline.syncOperations.addHandler(server)
+    try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+    try channel.writeInbound(ByteBuffer(integer: Preface.encoded))
+    channel.embeddedEventLoop.advanceTime(to: .now())
+    #expect(try channel.readOutbound(as: ByteBuffer.self) == nil)
+    var hello = ByteBuffer()
+    hello.writeHello(Hello())
+    try channel.writeInbound(hello)
+    let bytes = try #require(try channel.readOutbound(as: ByteBuffer.self))
+    #expect(Frame.all(in: bytes).map(\.type) == [.hello])
+    #expect(channel.isActive)
+  }
+
+  @Test(arguments: [true, false]) func prefaceThatLiesUnreadWhenItsTimeIsOverIsStillTaken(comes: Bool) throws {
+    let channel = EmbeddedChannel()
+    let limits = ServerLimits()
+    let loop = channel.embeddedEventLoop
+    let sniffer = CodecSniffer(timeout: limits.handshakeTimeout, onClose: {}) {
+      TidemarkServerHandler(
+        handler: EchoHandler(), limits: limits, hello: Hello(), eventLoop: loop, peer: "test", connectionID: 1, onClose: {})
+    }
+    try channel.pipeline.syncOperations.addHandler(sniffer)
+    try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+    loop.advanceTime(by: limits.handshakeTimeout)
+    #expect(channel.isActive)
+    if comes { try channel.writeInbound(ByteBuffer(integer: Preface.encoded)) }
+    loop.advanceTime(by: .seconds(1))
+    #expect(channel.isActive == comes)
+  }
+
   @Test(arguments: [nil, 9] as [UInt32?])
   func callsThatWaitUnparsedAreAnsweredAfterTheClientClosedItsSide(_ last: UInt32?) throws {
     let connection = try Congested()
