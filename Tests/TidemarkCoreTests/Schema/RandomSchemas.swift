@@ -1,14 +1,15 @@
 import Testing
 import TidemarkCore
+import TidemarkTesting
 
 /// Random schemas without problems, and entities that obey them.
 struct RandomSchemas {
-  var random: SeededRandom
+  var random: SeededGenerator
 
   init(_ name: String) {
     let seed = UInt64.random(in: 0 ... .max)
     print("\(name): seed \(seed)")
-    random = SeededRandom(seed: seed)
+    random = SeededGenerator(seed: seed)
   }
 
   mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
