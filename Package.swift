@@ -96,6 +96,11 @@ let package = Package(
       path: "Benchmarks/TidemarkBench",
       swiftSettings: strict),
     .executableTarget(
+      name: "writer-bench",
+      dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkStoreSQLite"],
+      path: "Benchmarks/WriterBench",
+      swiftSettings: strict),
+    .executableTarget(
       name: "nio_echo", dependencies: [nioCore, nioPosix], path: "Benchmarks/limits",
       exclude: ["cpp_grpc_echo.cc", "record.proto", "sqlite_insert.c", "sqlite_log.c"],
       sources: ["nio_echo.swift"],
