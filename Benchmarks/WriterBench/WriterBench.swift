@@ -42,7 +42,8 @@ final class WriterBench {
     var random = SystemRandomNumberGenerator()
     ids = try (0..<entities).map { index in
       let now = Timestamp(rawValue: 1_760_000_000_000_000 + Int64(index) * 1_000)
-      guard let id = EntityID(UUIDText.format(UUIDText.makeVersion7(now: now, using: &random))) else { throw WriterBenchError("no id") }
+      let text = UUIDText.format(UUIDText.makeVersion7(now: now, using: &random))
+      guard let id = EntityID(text) else { throw WriterBenchError("no id") }
       return id
     }
     versions = Array(repeating: .first, count: entities)
@@ -80,12 +81,13 @@ final class WriterBench {
     let done = Inbox()
     let space = space
     guard
-      writer.administer({ transaction, random in
-        guard try transaction.space(named: space) == nil else { throw StoreError(.failed, "the folder has a store already") }
-        let epoch = Epoch(rawValue: Bytes16(high: random.next(), low: random.next()))
-        _ = try transaction.insertSpace(
-          named: space, epoch: epoch, createdAt: WriterBench.clock.now(), genesis: Chain.genesis(epoch))
-      }, completion: { error in done.deliver([WriteAnswer(ticket: 0, result: error == nil ? .outcomes([]) : .unknown)]) }),
+      writer.administer(
+        { transaction, random in
+          guard try transaction.space(named: space) == nil else { throw StoreError(.failed, "the folder has a store already") }
+          let epoch = Epoch(rawValue: Bytes16(high: random.next(), low: random.next()))
+          _ = try transaction.insertSpace(
+            named: space, epoch: epoch, createdAt: WriterBench.clock.now(), genesis: Chain.genesis(epoch))
+        }, completion: { error in done.deliver([WriteAnswer(ticket: 0, result: error == nil ? .outcomes([]) : .unknown)]) }),
       case .outcomes? = done.take().first?.result
     else { throw WriterBenchError("no space") }
     for start in stride(from: 0, to: ids.count, by: 500) {

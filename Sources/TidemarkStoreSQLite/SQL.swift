@@ -7,7 +7,7 @@ enum SQL: Int, CaseIterable {
   case entity, entityPage
   case logEntry, logRows, logAppend, logDelete
   case headInsert, headMove, headPage, headDelete
-  case receipt, receiptInsert, receiptDelete
+  case receipt, receiptLast, receiptInsert, receiptDelete
   case nameText, nameNumber, nameInsert, nameDelete, typeNames
   case tokens, tokenRoles, tokenInsert, tokenRoleInsert, tokenDelete, tokenRoleDelete
 
@@ -75,6 +75,8 @@ enum SQL: Int, CaseIterable {
       """
       SELECT content, code, version, revision, at_us, checksum FROM receipt WHERE space = ?1 AND principal = ?2 AND operation = ?3
       """
+    case .receiptLast:
+      "SELECT operation FROM receipt WHERE space = ?1 AND principal = ?2 ORDER BY operation DESC LIMIT 1"
     case .receiptInsert:
       """
       INSERT INTO receipt (space, principal, operation, content, code, version, revision, at_us, checksum)

@@ -12,14 +12,20 @@ extension SQLiteSnapshot {
       statement.bind(Int64(space.rawValue), at: 1)
       statement.bind(space.placeBase, at: 4)
       for key in keys {
+        if let known = memory?.entities.entity(key, in: space) {
+          entities.append(known)
+          continue
+        }
         guard let type = try types.number(of: key.type, in: space) else {
           entities.append(nil)
           continue
         }
         statement.bind(type, at: 2)
         statement.bind(unsafeBytes: scratch.id(key.id), at: 3)
-        entities.append(try statement.step() ? try entity(key, statement, in: space) : nil)
+        let found = try statement.step() ? try entity(key, statement, in: space) : nil
         statement.reset()
+        if let found { memory?.entities.put(found, in: space) }
+        entities.append(found)
       }
       return entities
     }

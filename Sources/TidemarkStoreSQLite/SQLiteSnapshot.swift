@@ -2,16 +2,32 @@ internal import TidemarkCore
 internal import TidemarkSQLite
 internal import TidemarkStore
 
+/// What the one writer knows without reading.
+final class WriterMemory {
+  let entities: EntityCache
+  let operations = RecentOperations()
+
+  init(entityBytesMax: Int) { entities = EntityCache(bytesMax: entityBytesMax) }
+
+  func forgetAll() {
+    entities.forgetAll()
+    operations.forgetAll()
+  }
+}
+
 /// Reads through one connection, inside a transaction that a `SQLiteReader` or `SQLiteWriter` opened.
 class SQLiteSnapshot: StoreSnapshot {
   let statements: Statements
   let types: Names<TypeName>
   let principals: Names<PrincipalName>
   let scratch = Scratch()
+  /// What only the writer's connection may remember between transactions; `nil` for a reader.
+  let memory: WriterMemory?
   /// True between the begin and the end of the transaction.
   var isValid = false
 
-  init(_ connection: Connection) {
+  init(_ connection: Connection, memory: WriterMemory? = nil) {
+    self.memory = memory
     statements = Statements(connection)
     types = Names(statements)
     principals = Names(statements)
@@ -51,23 +67,38 @@ class SQLiteSnapshot: StoreSnapshot {
       guard !operations.isEmpty, let number = try principals.number(of: principal, in: space) else {
         return [Receipt?](repeating: nil, count: operations.count)
       }
+      var receipts = [Receipt?](repeating: nil, count: operations.count)
+      let suspects =
+        try memory?.operations.suspects(operations, of: number, in: space) { try lastOperation(of: number, in: space) }
+        ?? Array(operations.indices)
+      guard !suspects.isEmpty else { return receipts }
       let statement = try statements[.receipt]
       defer { statement.reset() }
       statement.bind(Int64(space.rawValue), at: 1)
       statement.bind(number, at: 2)
-      var receipts: [Receipt?] = []
-      receipts.reserveCapacity(operations.count)
-      for operation in operations {
+      for index in suspects {
+        let operation = operations[index]
         statement.bind(unsafeBytes: scratch.store(operation.rawValue, at: Scratch.Place.operation), at: 3)
         if try statement.step() {
-          receipts.append(try SQLiteSnapshot.receipt(operation, statement, space: space, principal: number))
-        } else {
-          receipts.append(nil)
+          receipts[index] = try SQLiteSnapshot.receipt(operation, statement, space: space, principal: number)
         }
         statement.reset()
       }
       return receipts
     }
+  }
+
+  /// The highest operation id of a principal that has a receipt.
+  private func lastOperation(of principal: Int64, in space: SpaceID) throws -> OperationID? {
+    let statement = try statements[.receiptLast]
+    defer { statement.reset() }
+    statement.bind(Int64(space.rawValue), at: 1)
+    statement.bind(principal, at: 2)
+    guard try statement.step() else { return nil }
+    guard let operation = Bytes16(column: statement.unsafeBytes(at: 0)) else {
+      throw StoreError.corrupt("the operation id of a receipt does not decode")
+    }
+    return OperationID(rawValue: operation)
   }
 
   private static func receipt(

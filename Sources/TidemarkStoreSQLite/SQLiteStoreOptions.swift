@@ -2,6 +2,8 @@
 public struct SQLiteStoreOptions: Sendable {
   /// The most memory the writer's page cache takes, in KiB. It is taken as pages are used.
   public var writerCacheKiB = 32 * 1024
+  /// The most memory for entities that the writer keeps decoded, in KiB. It is taken as entities are written.
+  public var entityCacheKiB = 16 * 1024
   /// The most memory the page cache of each reader takes, in KiB.
   public var readerCacheKiB = 2 * 1024
   /// The writer checkpoints after a commit that leaves this many pages (of 4 KiB) or more in the write-ahead log: 32 MiB.

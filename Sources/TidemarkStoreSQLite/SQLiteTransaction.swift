@@ -5,7 +5,7 @@ internal import TidemarkStore
 /// Reads and changes through the writer's connection.
 ///
 /// Per change it runs one upsert of a head, one insert into the log and one insert of a receipt, and nothing else: the head and
-/// the receipt were read before, by `entities` and `receipts`.
+/// the receipt were read before, by `entities` and `receipts`, unless `WriterMemory` knew them.
 final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
   /// The first error of an operation that changes something. The transaction cannot be committed any more, also when its body
   /// caught the error: part of the operation may be done.
@@ -17,9 +17,10 @@ final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
   }
 
   /// Forgets what a rollback took back.
-  func forgetNames() {
+  func forgetAll() {
     types.forgetAll()
     principals.forgetAll()
+    memory?.forgetAll()
   }
 
   private func changing<Result>(_ body: () throws -> Result) throws -> Result {
@@ -78,7 +79,7 @@ final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
         statement.bind(Int64(id.rawValue), at: 1)
         try statement.run()
       }
-      forgetNames()
+      forgetAll()
     }
   }
 
@@ -119,6 +120,7 @@ final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
           log.bind(unsafeBytes: fields, at: 15)
           try log.run()
         }
+        memory?.entities.put(entity, in: space)
       }
     }
   }
@@ -176,6 +178,7 @@ final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
         statement.bind(ReceiptChecksum.of(receipt, space: space, principal: number, at: at), at: 9)
         try statement.run()
       }
+      memory?.operations.add(receipts, of: number, in: space)
     }
   }
 

@@ -20,7 +20,7 @@ final class SQLiteWriter: StoreWriter {
   init(_ connection: Connection, _ options: SQLiteStoreOptions) {
     self.connection = connection
     self.options = options
-    transaction = SQLiteTransaction(connection)
+    transaction = SQLiteTransaction(connection, memory: WriterMemory(entityBytesMax: options.entityCacheKiB * 1024))
   }
 
   func write<Result>(_ body: (any StoreTransaction) throws -> Result) throws -> Result {
@@ -56,7 +56,7 @@ final class SQLiteWriter: StoreWriter {
 
   /// Undoes the transaction and returns the error to throw.
   private func rollBack(after error: any Error) -> any Error {
-    transaction.forgetNames()
+    transaction.forgetAll()
     let noted = note(error)
     // After some errors SQLite has already rolled back.
     guard connection.isInTransaction else { return noted }

@@ -156,13 +156,20 @@ extension String {
     return mine.withUTF8 { mine in
       others.withUTF8 { others in
         let (left, right) = (UnsafeRawBufferPointer(mine), UnsafeRawBufferPointer(others))
+        guard left.count >= 8 else {
+          for index in 0..<left.count where left[index] != right[index] { return false }
+          return true
+        }
+        // The last word may overlap the one before it.
+        let last = left.count - 8
         var offset = 0
-        while left.count - offset >= 8 {
+        while offset < last {
           let word = left.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
           guard word == right.loadUnaligned(fromByteOffset: offset, as: UInt64.self) else { return false }
           offset += 8
         }
-        return left[offset...].elementsEqual(right[offset...])
+        return left.loadUnaligned(fromByteOffset: last, as: UInt64.self)
+          == right.loadUnaligned(fromByteOffset: last, as: UInt64.self)
       }
     }
   }

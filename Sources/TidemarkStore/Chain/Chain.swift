@@ -33,26 +33,28 @@ public enum Chain {
   /// The chain hash of a change that follows `previous`.
   public static func hash(after previous: Digest32, _ change: Change, contentDigest: Digest32) -> Digest32 {
     let entity = change.entity
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(320)
-    bytes.append(previous)
-    bytes.appendBigEndian(entity.revision.rawValue)
-    bytes.appendBigEndian(entity.version.rawValue)
-    bytes.appendBigEndian(change.previous.rawValue)
-    bytes.append(change.kindByte | (change.editedAt == nil ? 0 : 0x80))
-    bytes.appendBigEndian(UInt64(bitPattern: entity.created.at.rawValue))
-    bytes.appendBigEndian(UInt64(bitPattern: entity.updated.at.rawValue))
-    bytes.appendBigEndian(change.operation.rawValue.high)
-    bytes.appendBigEndian(change.operation.rawValue.low)
-    if let editedAt = change.editedAt { bytes.appendBigEndian(UInt64(bitPattern: editedAt.rawValue)) }
-    bytes.append(entity.key.type.text)
-    bytes.append(entity.key.id.text)
-    bytes.append(entity.created.by.text)
-    bytes.append(entity.updated.by.text)
-    bytes.append(contentDigest)
-    return bytes.withUnsafeBytes { raw in
+    let texts = (entity.key.type.text, entity.key.id.text, entity.created.by.text, entity.updated.by.text)
+    let size =
+      137 + (change.editedAt == nil ? 0 : 8) + texts.0.utf8.count + texts.1.utf8.count + texts.2.utf8.count + texts.3.utf8.count
+    return withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { memory in
+      var bytes = ChainBytes(memory)
+      bytes.append(previous)
+      bytes.append(entity.revision.rawValue)
+      bytes.append(entity.version.rawValue)
+      bytes.append(change.previous.rawValue)
+      bytes.append(change.kindByte | (change.editedAt == nil ? 0 : 0x80))
+      bytes.append(UInt64(bitPattern: entity.created.at.rawValue))
+      bytes.append(UInt64(bitPattern: entity.updated.at.rawValue))
+      bytes.append(change.operation.rawValue.high)
+      bytes.append(change.operation.rawValue.low)
+      if let editedAt = change.editedAt { bytes.append(UInt64(bitPattern: editedAt.rawValue)) }
+      bytes.append(texts.0)
+      bytes.append(texts.1)
+      bytes.append(texts.2)
+      bytes.append(texts.3)
+      bytes.append(contentDigest)
       var hasher = SHA256()
-      hasher.update(bufferPointer: raw)
+      hasher.update(bufferPointer: bytes.written)
       return Digest32(hasher.finalize())
     }
   }
@@ -86,22 +88,37 @@ extension Digest32 {
   }
 }
 
-extension [UInt8] {
-  mutating func appendBigEndian<Number: FixedWidthInteger>(_ number: Number) {
-    Swift.withUnsafeBytes(of: number.bigEndian) { append(contentsOf: $0) }
+/// Writes what is hashed, big-endian, into memory on the stack. The slice checks the room.
+private struct ChainBytes {
+  private let memory: UnsafeMutableRawBufferPointer
+  private var count = 0
+
+  init(_ memory: UnsafeMutableRawBufferPointer) { self.memory = memory }
+
+  var written: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[0..<count]) }
+
+  mutating func append<Number: FixedWidthInteger>(_ number: Number) {
+    withUnsafeBytes(of: number.bigEndian) { append($0) }
   }
 
-  fileprivate mutating func append(_ digest: Digest32) {
-    appendBigEndian(digest.words.0)
-    appendBigEndian(digest.words.1)
-    appendBigEndian(digest.words.2)
-    appendBigEndian(digest.words.3)
+  mutating func append(_ digest: Digest32) {
+    append(digest.words.0)
+    append(digest.words.1)
+    append(digest.words.2)
+    append(digest.words.3)
   }
 
   /// Appends a length of four bytes and the text.
-  fileprivate mutating func append(_ text: String) {
+  mutating func append(_ text: String) {
     var text = text
-    appendBigEndian(UInt32(truncatingIfNeeded: text.utf8.count))
-    text.withUTF8 { append(contentsOf: $0) }
+    text.withUTF8 { utf8 in
+      append(UInt32(truncatingIfNeeded: utf8.count))
+      append(UnsafeRawBufferPointer(utf8))
+    }
+  }
+
+  private mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    UnsafeMutableRawBufferPointer(rebasing: memory[count..<(count + bytes.count)]).copyMemory(from: bytes)
+    count += bytes.count
   }
 }
