@@ -64,7 +64,8 @@ import TidemarkTesting
     let mark = Mark(at: Timestamp(rawValue: 0), by: try #require(PrincipalName("tester")))
     return Entity(
       key: EntityKey(type: try #require(TypeName("note")), id: try #require(EntityID(id))),
-      version: EntityVersion(rawValue: version), revision: Revision(rawValue: version), life: .alive, created: mark, updated: mark,
+      version: EntityVersion(rawValue: version), revision: Revision(rawValue: version), life: .alive, created: mark,
+      updated: mark,
       fields: CanonicalFields(unchecked: [UInt8](repeating: 1, count: bytes)))
   }
 }
