@@ -12,19 +12,25 @@ final class EntityCache {
     var key: EntityKey
   }
 
-  private struct Slot {
-    var place: Place
+  /// A class, so that a new state is one assignment: as a value in an array it cost twice the instructions.
+  private final class Slot {
+    let place: Place
     var entity: Entity
     /// Asked for since the hand came by.
-    var wasUsed: Bool
+    var wasUsed = false
+
+    init(_ place: Place, _ entity: Entity) {
+      self.place = place
+      self.entity = entity
+    }
   }
 
   /// The most memory it takes, in bytes, as `cost` counts them.
   private let bytesMax: Int
   private var bytes = 0
-  private var indices: [Place: Int] = [:]
-  private var slots: [Slot?] = []
-  private var free: [Int] = []
+  private var slots: [Place: Slot] = [:]
+  /// The slots in the order in which the hand comes by.
+  private var ring: [Slot] = []
   /// Where the search for the next entity to drop begins ("clock": those used since the last round are passed over once).
   private var hand = 0
 
@@ -32,70 +38,50 @@ final class EntityCache {
 
   /// The state of an entity; `nil` when it is not here.
   func entity(_ key: EntityKey, in space: SpaceID) -> Entity? {
-    guard let index = indices[Place(space: space, key: key)] else { return nil }
-    slots[index]?.wasUsed = true
-    return slots[index]?.entity
+    guard let slot = slots[Place(space: space, key: key)] else { return nil }
+    slot.wasUsed = true
+    return slot.entity
   }
 
-  /// Keeps a state in place of the one before.
+  /// Keeps a state in place of the one before. One that is larger than a sixteenth of the cache is not kept.
   func put(_ entity: Entity, in space: SpaceID) {
     let place = Place(space: space, key: entity.key)
-    if let index = indices[place] {
-      if let old = slots[index]?.entity { bytes -= EntityCache.cost(old) }
-      slots[index] = nil
-      if keep(entity, place, at: index, wasUsed: true) { return }
-      indices[place] = nil
-      free.append(index)
-      return
-    }
-    guard EntityCache.cost(entity) <= bytesMax / 16 else { return }
-    let index: Int
-    if let unused = free.popLast() {
-      index = unused
+    if let slot = slots[place] {
+      bytes += entity.fields.bytes.count - slot.entity.fields.bytes.count
+      slot.entity = entity
+      // Dropped by the hand like any other when it has become too large; it is true until then.
     } else {
-      index = slots.count
-      slots.append(nil)
+      let cost = EntityCache.cost(entity)
+      guard cost <= bytesMax / 16 else { return }
+      let slot = Slot(place, entity)
+      slots[place] = slot
+      ring.append(slot)
+      bytes += cost
     }
-    _ = keep(entity, place, at: index, wasUsed: false)
-    indices[place] = index
+    while bytes > bytesMax, !ring.isEmpty { passOne() }
   }
 
   /// Forgets everything, and gives the memory back.
   func forgetAll() {
     bytes = 0
-    indices = [:]
-    slots = []
-    free = []
+    slots = [:]
+    ring = []
     hand = 0
   }
 
-  /// Fills an empty slot. False when the entity is too large to be worth its room.
-  private func keep(_ entity: Entity, _ place: Place, at index: Int, wasUsed: Bool) -> Bool {
-    let cost = EntityCache.cost(entity)
-    guard cost <= bytesMax / 16 else { return false }
-    // Two rounds reach every slot with its mark gone, so this ends with room, or with nothing kept.
-    var steps = 2 * slots.count
-    while bytes + cost > bytesMax, steps > 0 {
-      dropNext()
-      steps -= 1
-    }
-    slots[index] = Slot(place: place, entity: entity, wasUsed: wasUsed)
-    bytes += cost
-    return true
-  }
-
-  /// Moves the hand by one slot, and drops what it finds there unless it was used.
-  private func dropNext() {
-    hand = hand + 1 < slots.count ? hand + 1 : 0
-    guard let slot = slots[hand] else { return }
+  /// Moves the hand by one slot, and drops what it finds there unless it was used. The last slot takes the place of a dropped one.
+  private func passOne() {
+    if hand >= ring.count { hand = 0 }
+    let slot = ring[hand]
     guard !slot.wasUsed else {
-      slots[hand]?.wasUsed = false
+      slot.wasUsed = false
+      hand += 1
       return
     }
     bytes -= EntityCache.cost(slot.entity)
-    indices[slot.place] = nil
-    slots[hand] = nil
-    free.append(hand)
+    slots[slot.place] = nil
+    ring.swapAt(hand, ring.count - 1)
+    ring.removeLast()
   }
 
   /// The memory an entity takes here: its fields, its id, and about 400 bytes for the slot, the index and the arrays' headers.
