@@ -70,6 +70,8 @@ def measure(workspace, plan):
         measure_calls(workspace, plan, store, token, results)
     if plan.wants("update"):
         measure_updates(workspace, plan, store, token, results)
+    if plan.wants("writer"):
+        measure_writer(workspace, plan, results)
     if plan.wants("big"):
         measure_big_start(workspace, plan, results)
     return results
@@ -143,6 +145,20 @@ def measure_updates(workspace, plan, store, token, results):
     results["update_durable_per_s"] = Figure(rates, "1/s", note=f"loader busy {percent(shares)}; {latencies(rounds)}")
     results["raw_log_per_s"] = Figure(raw_rates, "1/s")
     results["update_batch"] = Figure(batches, "", note="changes a commit")
+
+
+def measure_writer(workspace, plan, results):
+    """The store's writer alone, without network and codec, against the raw log loop: what a bulk can reach at most."""
+    ratios, rates = [], []
+    for number in range(plan.rounds):
+        updates = 100 * round(200 * plan.seconds)
+        rate = workspace.writer(100, updates, ENTITIES)
+        raw_rate = workspace.sqlite_log(100, updates, ENTITIES)
+        rates.append(rate)
+        ratios.append(rate / raw_rate)
+        say(f"round {number + 1}: writer {rate:.0f}/s; raw log {raw_rate:.0f}/s, both 100 a transaction")
+    results["writer_100_vs_raw_log"] = Figure(ratios, "x", note="diagnostic: one request of 100 updates a transaction")
+    results["writer_100_per_s"] = Figure(rates, "1/s")
 
 
 def measure_idle(workspace, plan, store, results):

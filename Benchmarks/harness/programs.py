@@ -15,7 +15,7 @@ PROGRAM_SECONDS_MAX = 600
 def build(root, dynamic):
     """Builds everything in release, with the Swift library linked statically unless `dynamic`."""
     flags = [] if dynamic else ["--static-swift-stdlib"]
-    for product in ("nio_echo", "tidemark-bench", "tidemarkd"):
+    for product in ("nio_echo", "tidemark-bench", "writer-bench", "tidemarkd"):
         subprocess.run(["swift", "build", "-c", "release", *flags, "--product", product], cwd=root, check=True)
     limits = root / ".build" / "limits"
     limits.mkdir(exist_ok=True)
@@ -88,6 +88,15 @@ class Workspace:
         process = self.spawn([self.program("nio_echo"), str(port)])
         wait_for(lambda: accepts(port), process, "nio_echo")
         return process, port
+
+    def writer(self, items, updates, entities):
+        """Runs updates through the store's writer alone, `items` a transaction; returns updates per second."""
+        folder = self.folder / "writer"
+        try:
+            printed = self.run([self.program("writer-bench"), folder, items, 1, updates, entities])
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return float(printed.split()[0])
 
     def sqlite_log(self, group, updates, entities):
         """Runs the raw log loop; returns updates per second."""
