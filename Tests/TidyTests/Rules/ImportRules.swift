@@ -68,7 +68,8 @@ enum ImportRules {
     "TidemarkStoreSQLite": 5, "TidemarkStorePostgres": 5, "TidemarkServer": 5, "TidemarkClient": 5,
     "TidemarkSync": 6,
     "TidemarkTesting": 7,
-    "tidemarkd": 8, "tidemark": 8, "tidemark-sim": 8, "tidemark-bench": 8, "nio_echo": 8,
+    "tidemarkd": 8, "tidemark": 8, "tidemark-sim": 8, "tidemark-bench": 8,
+    "writer-bench": 8, "nio_echo": 8,
   ]
 
   /// The package's targets depend on lower layers only. Test targets, named `…Tests`, and fuzzers, named `fuzz-…`, may use everything.
