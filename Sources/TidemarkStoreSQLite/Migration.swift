@@ -12,7 +12,7 @@ struct Migration: Sendable {
   var back: @Sendable (Connection) throws -> Void
 
   /// All formats, in order. A released one never changes.
-  static let all = [format1]
+  static let all = [format1, format2]
 
   /// Format 1: an append-only log with a head table, receipts, interned names and tokens.
   static let format1 = Migration(
@@ -26,6 +26,49 @@ struct Migration: Sendable {
         try connection.execute("DROP TABLE \(table)")
       }
     })
+
+  /// Format 2: schemas with the unique keys and references they make; in the log how a change came about and when it was edited.
+  static let format2 = Migration(
+    number: 2, summary: "schemas, unique keys, references, and how changes came about",
+    forward: { try $0.execute(format2Schema) },
+    back: { connection in
+      // A change that is not plain has a kind above those of format 1.
+      let holds = [
+        "schema", "space WHERE schema_version <> 0", "held_key", "held_reference",
+        "log WHERE kind > 15 OR edited_at_us IS NOT NULL",
+      ]
+      for rows in holds where try connection.integer("SELECT EXISTS (SELECT 1 FROM \(rows))") != 0 {
+        throw StoreError(.unknownFormat, "format 1 cannot hold schemas, merged changes or times of edits, and the store has some")
+      }
+      for table in ["schema", "held_key", "held_reference"] { try connection.execute("DROP TABLE \(table)") }
+      try connection.execute("DELETE FROM name WHERE kind > 2")
+      try connection.execute("ALTER TABLE log DROP COLUMN edited_at_us; ALTER TABLE space DROP COLUMN schema_version")
+    })
+
+  /// ```
+  /// log.kind        kind of the change | manner << 4
+  /// schema          every schema a space has had; checksum = `RowChecksum` over the other columns
+  /// held_key        who holds which value of which unique key; only what is alive
+  /// held_reference  who points to whom with which field; only what is alive points
+  /// name            kind 3: paths of fields and names of keys
+  /// ```
+  private static let format2Schema = """
+    ALTER TABLE log ADD COLUMN edited_at_us INTEGER;
+    ALTER TABLE space ADD COLUMN schema_version INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE schema (
+      space INTEGER NOT NULL, version INTEGER NOT NULL, content BLOB NOT NULL, applied_at_us INTEGER NOT NULL,
+      applied_by TEXT NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY (space, version)
+    ) STRICT;
+    CREATE TABLE held_key (
+      space INTEGER NOT NULL, type INTEGER NOT NULL, key INTEGER NOT NULL, value BLOB NOT NULL, id BLOB NOT NULL,
+      PRIMARY KEY (space, type, key, value)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE held_reference (
+      space INTEGER NOT NULL, target_type INTEGER NOT NULL, target_id BLOB NOT NULL, source_type INTEGER NOT NULL,
+      source_id BLOB NOT NULL, field INTEGER NOT NULL,
+      PRIMARY KEY (space, target_type, target_id, source_type, source_id, field)
+    ) STRICT, WITHOUT ROWID;
+    """
 
   /// ```
   /// log      one row per change and never updated; place = space << 40 | revision

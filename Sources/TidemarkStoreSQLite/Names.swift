@@ -18,6 +18,11 @@ extension PrincipalName: InternedName {
   static var kind: Int64 { 2 }
 }
 
+/// Names of fields, and of unique keys.
+extension FieldPath: InternedName {
+  static var kind: Int64 { 3 }
+}
+
 /// The numbers of the names of one kind, and the names of the numbers, through a bounded cache.
 ///
 /// A name keeps its number as long as its space lives, and the number of a space is never reused, so nothing in the cache becomes

@@ -9,11 +9,14 @@ enum SQL: Int, CaseIterable {
   case headInsert, headMove, headPage, headDelete
   case receipt, receiptLast, receiptInsert, receiptDelete
   case nameText, nameNumber, nameInsert, nameDelete, typeNames
+  case schema, schemaInsert, schemaDelete
+  case keyHolder, keyTake, keyRelease, keyReleaseAll, keyDelete
+  case referrerType, referrers, referenceTake, referenceRelease, referenceReleaseAll, referenceDelete
   case tokens, tokenRoles, tokenInsert, tokenRoleInsert, tokenDelete, tokenRoleDelete
 
   private static let spaceColumns = """
     id, name, epoch, created_at_us, revision, chain_hash, changed_at_us, alive_count, history_floor, feed_floor, fence,
-    receipt_floor
+    receipt_floor, schema_version
     """
   /// A head that disagrees with its row of the log is damage, found by `agrees`.
   private static let entityColumns = """
@@ -22,7 +25,7 @@ enum SQL: Int, CaseIterable {
     """
   private static let logColumns = """
     place, type, id, version, previous, kind, created_at_us, created_by, updated_at_us, updated_by, operation, salt,
-    content_digest, chain_hash, fields
+    content_digest, chain_hash, fields, edited_at_us
     """
 
   var text: String {
@@ -41,7 +44,7 @@ enum SQL: Int, CaseIterable {
     case .spaceUpdate:
       """
       UPDATE space SET revision = ?2, chain_hash = ?3, changed_at_us = ?4, alive_count = ?5, history_floor = ?6, feed_floor = ?7,
-      fence = ?8, receipt_floor = ?9 WHERE id = ?1
+      fence = ?8, receipt_floor = ?9, schema_version = ?10 WHERE id = ?1
       """
     case .spaceDelete: "DELETE FROM space WHERE id = ?1"
     case .spaceEnd:
@@ -63,7 +66,7 @@ enum SQL: Int, CaseIterable {
     case .logRows: "SELECT \(SQL.logColumns) FROM log WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3"
     case .logAppend:
       """
-      INSERT INTO log (\(SQL.logColumns)) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+      INSERT INTO log (\(SQL.logColumns)) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
       """
     case .logDelete: "DELETE FROM log WHERE place > ?1 AND place <= ?2"
     case .headInsert: "INSERT INTO head (space, type, id, version, revision, life) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
@@ -92,6 +95,36 @@ enum SQL: Int, CaseIterable {
       """
     case .nameDelete: "DELETE FROM name WHERE space = ?1"
     case .typeNames: "SELECT text, number FROM name WHERE space = ?1 AND kind = 1 AND text >= ?2 ORDER BY text"
+    case .schema: "SELECT content, applied_at_us, applied_by, checksum FROM schema WHERE space = ?1 AND version = ?2"
+    case .schemaInsert:
+      "INSERT INTO schema (space, version, content, applied_at_us, applied_by, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+    case .schemaDelete: "DELETE FROM schema WHERE space = ?1"
+    case .keyHolder: "SELECT id FROM held_key WHERE space = ?1 AND type = ?2 AND key = ?3 AND value = ?4"
+    case .keyTake: "INSERT INTO held_key (space, type, key, value, id) VALUES (?1, ?2, ?3, ?4, ?5)"
+    case .keyRelease: "DELETE FROM held_key WHERE space = ?1 AND type = ?2 AND key = ?3 AND value = ?4"
+    case .keyReleaseAll: "DELETE FROM held_key WHERE space = ?1 AND type = ?2 AND key = ?3"
+    case .keyDelete: "DELETE FROM held_key WHERE space = ?1"
+    case .referrerType:
+      """
+      SELECT source_type FROM held_reference WHERE space = ?1 AND target_type = ?2 AND target_id = ?3 AND source_type > ?4
+      ORDER BY source_type LIMIT 1
+      """
+    case .referrers:
+      """
+      SELECT source_id, field FROM held_reference
+      WHERE space = ?1 AND target_type = ?2 AND target_id = ?3 AND source_type = ?4 ORDER BY source_id
+      """
+    case .referenceTake:
+      """
+      INSERT INTO held_reference (space, target_type, target_id, source_type, source_id, field) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+      """
+    case .referenceRelease:
+      """
+      DELETE FROM held_reference WHERE space = ?1 AND target_type = ?2 AND target_id = ?3 AND source_type = ?4 AND source_id = ?5
+      AND field = ?6
+      """
+    case .referenceReleaseAll: "DELETE FROM held_reference WHERE space = ?1 AND source_type = ?2 AND field = ?3"
+    case .referenceDelete: "DELETE FROM held_reference WHERE space = ?1"
     case .tokens: "SELECT id, secret_hash, principal, role_everywhere, created_at_us FROM token ORDER BY id"
     case .tokenRoles: "SELECT token, space, role FROM token_role ORDER BY token, space"
     case .tokenInsert:

@@ -20,6 +20,7 @@ class SQLiteSnapshot: StoreSnapshot {
   let statements: Statements
   let types: Names<TypeName>
   let principals: Names<PrincipalName>
+  let paths: Names<FieldPath>
   let scratch = Scratch()
   /// What only the writer's connection may remember between transactions; `nil` for a reader.
   let memory: WriterMemory?
@@ -31,6 +32,7 @@ class SQLiteSnapshot: StoreSnapshot {
     statements = Statements(connection)
     types = Names(statements)
     principals = Names(statements)
+    paths = Names(statements)
   }
 
   /// Runs an operation of the contract: checks that the transaction is open, and gives errors of SQLite their meaning.
@@ -112,7 +114,7 @@ class SQLiteSnapshot: StoreSnapshot {
       operation: operation, content: content, code: code,
       version: row.exactInteger(at: 2).map { EntityVersion(rawValue: UInt64(bitPattern: $0)) },
       revision: row.exactInteger(at: 3).map { Revision(rawValue: UInt64(bitPattern: $0)) })
-    let sum = ReceiptChecksum.of(receipt, space: space, principal: principal, at: Timestamp(rawValue: at))
+    let sum = RowChecksum.of(receipt, space: space, principal: principal, at: Timestamp(rawValue: at))
     guard row.exactInteger(at: 5) == sum else { throw StoreError.corrupt("the receipt of \(operation) fails its checksum") }
     return receipt
   }
@@ -178,6 +180,7 @@ extension SpaceRecord {
     feedFloor = Revision(rawValue: try count(9))
     fence = Revision(rawValue: try count(10))
     receiptFloor = Revision(rawValue: try count(11))
+    schemaVersion = try count(12)
   }
 }
 

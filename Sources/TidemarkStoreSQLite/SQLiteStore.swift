@@ -5,7 +5,7 @@ public import TidemarkStore
 /// The engine for one machine: a data folder with a SQLite database in it.
 ///
 /// ```
-/// tidemark.db       the database, in WAL mode; its tables are those of `Migration.format1`
+/// tidemark.db       the database, in WAL mode; its tables are those of `Migration.all`
 /// tidemark.db-wal   commits that are not yet in the database file. Part of the data
 /// tidemark.db-shm   an index of it, made anew when needed
 /// tidemark.lock     `FolderLock`

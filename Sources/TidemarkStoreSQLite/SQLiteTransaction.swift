@@ -20,10 +20,11 @@ final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
   func forgetAll() {
     types.forgetAll()
     principals.forgetAll()
+    paths.forgetAll()
     memory?.forgetAll()
   }
 
-  private func changing<Result>(_ body: () throws -> Result) throws -> Result {
+  func changing<Result>(_ body: () throws -> Result) throws -> Result {
     if let failure { throw failure }
     do { return try reading(body) } catch {
       failure = error
@@ -63,6 +64,7 @@ final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
       statement.bind(Int64(bitPattern: record.feedFloor.rawValue), at: 7)
       statement.bind(Int64(bitPattern: record.fence.rawValue), at: 8)
       statement.bind(Int64(bitPattern: record.receiptFloor.rawValue), at: 9)
+      statement.bind(Int64(bitPattern: record.schemaVersion), at: 10)
       try statement.run()
       guard statements.connection.changes == 1 else { throw StoreError.corrupt("there is no space \(record.name) to update") }
     }
@@ -74,7 +76,7 @@ final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
       log.bind(id.placeBase, at: 1)
       log.bind(id.placeMax, at: 2)
       try log.run()
-      for sql in [SQL.headDelete, .receiptDelete, .nameDelete, .spaceDelete] {
+      for sql in [SQL.headDelete, .receiptDelete, .schemaDelete, .keyDelete, .referenceDelete, .nameDelete, .spaceDelete] {
         let statement = try statements[sql]
         statement.bind(Int64(id.rawValue), at: 1)
         try statement.run()
@@ -107,7 +109,7 @@ final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
         log.bind(unsafeBytes: id, at: 3)
         log.bind(Int64(bitPattern: entity.version.rawValue), at: 4)
         log.bind(Int64(bitPattern: entry.change.previous.rawValue), at: 5)
-        log.bind(Int64(entry.change.kind.rawValue), at: 6)
+        log.bind(Int64(entry.change.kindByte), at: 6)
         log.bind(entity.created.at.rawValue, at: 7)
         log.bind(createdBy, at: 8)
         log.bind(entity.updated.at.rawValue, at: 9)
@@ -116,6 +118,7 @@ final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
         log.bind(unsafeBytes: scratch.store(entry.salt, at: Scratch.Place.salt), at: 12)
         log.bind(unsafeBytes: scratch.store(entry.contentDigest, at: Scratch.Place.digest), at: 13)
         log.bind(unsafeBytes: scratch.store(entry.chainHash, at: Scratch.Place.hash), at: 14)
+        if let editedAt = entry.change.editedAt { log.bind(editedAt.rawValue, at: 16) } else { log.bindNull(at: 16) }
         try entity.fields.bytes.withUnsafeBytes { fields in
           log.bind(unsafeBytes: fields, at: 15)
           try log.run()
@@ -175,7 +178,7 @@ final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
         } else {
           statement.bindNull(at: 7)
         }
-        statement.bind(ReceiptChecksum.of(receipt, space: space, principal: number, at: at), at: 9)
+        statement.bind(RowChecksum.of(receipt, space: space, principal: number, at: at), at: 9)
         try statement.run()
       }
       memory?.operations.add(receipts, of: number, in: space)

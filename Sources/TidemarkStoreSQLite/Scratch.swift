@@ -9,7 +9,8 @@ final class Scratch {
     static let salt = 144
     static let digest = 160
     static let hash = 192
-    static let end = 224
+    static let otherID = 224
+    static let end = 352
   }
 
   private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Place.end, alignment: 8)
@@ -17,12 +18,12 @@ final class Scratch {
   deinit { memory.deallocate() }
 
   /// The bytes of an id; valid until the next use of its place.
-  func id(_ id: EntityID) -> UnsafeRawBufferPointer {
+  func id(_ id: EntityID, at place: Int = Place.id) -> UnsafeRawBufferPointer {
     var text = id.text
     return text.withUTF8 { bytes in
       // An id has at most 128 bytes. The bound keeps the promise of memory safety should that ever change.
-      let count = min(bytes.count, Place.operation)
-      let target = UnsafeMutableRawBufferPointer(rebasing: memory[Place.id..<(Place.id + count)])
+      let count = min(bytes.count, Limits.entityIDBytesMax)
+      let target = UnsafeMutableRawBufferPointer(rebasing: memory[place..<(place + count)])
       target.copyBytes(from: bytes.prefix(count))
       return UnsafeRawBufferPointer(target)
     }

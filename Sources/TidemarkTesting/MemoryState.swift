@@ -16,6 +16,9 @@ struct MemorySpace: Sendable {
   var damaged: Set<Revision> = []
   var heads: [EntityKey: Head] = [:]
   var receipts: [ReceiptKey: Receipt] = [:]
+  var schemas: [UInt64: SchemaRecord] = [:]
+  var keys: [HeldKey: EntityID] = [:]
+  var references: Set<HeldReference> = []
 
   struct ReceiptKey: Hashable {
     var principal: PrincipalName
@@ -30,7 +33,7 @@ struct MemorySpace: Sendable {
 }
 
 class MemorySnapshot: StoreSnapshot {
-  fileprivate(set) var state: MemoryState
+  var state: MemoryState
 
   init(_ state: MemoryState) { self.state = state }
 
@@ -98,7 +101,7 @@ final class MemoryTransaction: MemorySnapshot, StoreTransaction {
   /// The first error of an operation that changes something: the transaction cannot be committed any more.
   private(set) var failure: (any Error)?
 
-  private func changing<Result>(_ body: () throws -> Result) throws -> Result {
+  func changing<Result>(_ body: () throws -> Result) throws -> Result {
     if let failure { throw failure }
     do { return try body() } catch {
       failure = error
@@ -106,7 +109,7 @@ final class MemoryTransaction: MemorySnapshot, StoreTransaction {
     }
   }
 
-  private func require(_ condition: Bool, _ message: @autoclosure () -> String) throws {
+  func require(_ condition: Bool, _ message: @autoclosure () -> String) throws {
     guard condition else { throw StoreError(.corrupt, message()) }
   }
 

@@ -209,14 +209,14 @@ extension DaemonTests {
       let queries = [
         "SELECT hex(quote(place)||quote(type)||quote(id)||quote(version)||quote(previous)||quote(kind)||quote(created_at_us)"
           + "||quote(created_by)||quote(updated_at_us)||quote(updated_by)||quote(operation)||quote(salt)||quote(content_digest)"
-          + "||quote(chain_hash)||quote(fields)) FROM log ORDER BY place",
+          + "||quote(chain_hash)||quote(fields)||quote(edited_at_us)) FROM log ORDER BY place",
         "SELECT quote(space)||quote(type)||quote(id)||quote(version)||quote(revision)||quote(life) FROM head ORDER BY 1",
         "SELECT quote(space)||quote(principal)||quote(operation)||quote(content)||quote(code)||quote(version)||quote(revision)"
           + "||quote(at_us)||quote(checksum) FROM receipt ORDER BY 1",
         "SELECT quote(space)||quote(kind)||quote(number)||quote(text) FROM name ORDER BY 1",
         // Not its name: a space under another name is missed at once by whoever asks for it.
         "SELECT quote(id)||quote(epoch)||quote(revision)||quote(chain_hash)||quote(changed_at_us)"
-          + "||quote(alive_count) FROM space ORDER BY 1",
+          + "||quote(alive_count)||quote(schema_version) FROM space ORDER BY 1",
       ]
       do {
         let connection = try Connection(path: "\(folder)/tidemark.db", mode: .readWrite)

@@ -77,5 +77,10 @@ private final class CircularSnapshot: StoreSnapshot {
   func receipts(_ operations: [OperationID], of principal: PrincipalName, in space: SpaceID) throws -> [Receipt?] {
     try base.receipts(operations, of: principal, in: space)
   }
+  func schema(version: UInt64, in space: SpaceID) throws -> SchemaRecord? { try base.schema(version: version, in: space) }
+  func holders(of keys: [HeldKey], in space: SpaceID) throws -> [EntityID?] { try base.holders(of: keys, in: space) }
+  func referrers(of target: EntityKey, in space: SpaceID, limit: Int) throws -> [HeldReference] {
+    try base.referrers(of: target, in: space, limit: limit)
+  }
   func tokens() throws -> [TokenRecord] { try base.tokens() }
 }

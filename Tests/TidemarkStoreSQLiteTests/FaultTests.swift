@@ -94,7 +94,8 @@ import TidemarkTesting
     "UPDATE log SET id = x'FF' WHERE place & 0xFF = 3", "UPDATE log SET id = x'' WHERE place & 0xFF = 3",
     "UPDATE log SET type = 99 WHERE place & 0xFF = 3", "UPDATE log SET updated_by = -1 WHERE place & 0xFF = 3",
     "UPDATE log SET salt = x'00' WHERE place & 0xFF = 3", "UPDATE log SET chain_hash = x'' WHERE place & 0xFF = 3",
-    "UPDATE log SET kind = 0 WHERE place & 0xFF = 3", "UPDATE log SET operation = zeroblob(17) WHERE place & 0xFF = 3",
+    "UPDATE log SET kind = 0 WHERE place & 0xFF = 3", "UPDATE log SET kind = 0x41 WHERE place & 0xFF = 3",
+    "UPDATE log SET kind = 0x101 WHERE place & 0xFF = 3", "UPDATE log SET operation = zeroblob(17) WHERE place & 0xFF = 3",
   ])
   func columnThatDoesNotDecodeIsADamagedRow(_ sql: String) throws {
     let id = try fill()
@@ -206,7 +207,15 @@ import TidemarkTesting
         entries.append(script.make(.create, try .sample("note", "entity \(number)"), fields: try .sample("text", Int64(number))))
       }
       try transaction.extend(script, entries)
-      return script.record.id
+      let id = script.record.id
+      try transaction.insertSchema(
+        SchemaRecord(version: 1, content: [1, 2, 3], appliedAt: Timestamp(rawValue: 7), appliedBy: .sample), in: id)
+      for number in 1...50 as ClosedRange<UInt8> {
+        let reference = try HeldReference.sample(("note", "entity \(number)"), "parent", ("note", "entity 3"))
+        try transaction.moveKeys(released: [], taken: [(.sample("note", "title", [number]), reference.source.id)], in: id)
+        try transaction.moveReferences(released: [], taken: [reference], in: id)
+      }
+      return id
     }
   }
 
@@ -224,6 +233,9 @@ import TidemarkTesting
       _ = try snapshot.entities([key], in: id)
       _ = try snapshot.entities(of: key.type, in: id, after: nil, deleted: .include, limit: 100, bytesMax: 1 << 20)
       _ = try snapshot.receipts([OperationID(rawValue: Bytes16(high: 1, low: 2))], of: .sample, in: id)
+      _ = try snapshot.schema(version: 1, in: id)
+      _ = try snapshot.holders(of: [try .sample("note", "title", [3])], in: id)
+      _ = try snapshot.referrers(of: key, in: id, limit: 100)
     }
   }
 }

@@ -14,12 +14,10 @@ import TidemarkTesting
   private static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .appendingPathComponent("Fixtures/stores")
 
-  @Test(arguments: [1]) func storeOfEveryReleasedFormatIsReadable(_ format: Int) throws {
+  @Test(arguments: [1, 2]) func storeOfEveryReleasedFormatIsReadable(_ format: Int) throws {
     let fixture = FixtureTests.fixtures.appendingPathComponent("format-\(format)")
-    let folder = try TemporaryFolder()
     if ProcessInfo.processInfo.environment["TIDEMARK_MAKE_FIXTURE"] != nil { try FixtureTests.make(fixture) }
-    try FileManager.default.copyItem(
-      atPath: fixture.appendingPathComponent("tidemark.db").path, toPath: "\(folder.path)/tidemark.db")
+    let folder = try FixtureTests.copy(format)
     let expected = try String(contentsOf: fixture.appendingPathComponent("content.txt"), encoding: .utf8)
     let store = try SQLiteStore.open(folder: folder.path)
     #expect(try FixtureTests.describe(store) == expected)
@@ -35,6 +33,14 @@ import TidemarkTesting
         #expect(try transaction.entities([key], in: space.id) == [script.entities[key]])
       }
     }
+  }
+
+  /// A folder with a copy of the kept store of a format.
+  static func copy(_ format: Int) throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    let file = fixtures.appendingPathComponent("format-\(format)/tidemark.db").path
+    try FileManager.default.copyItem(atPath: file, toPath: "\(folder.path)/tidemark.db")
+    return folder
   }
 
   /// The chain is computed today as it was by the program that made the fixture.
@@ -81,7 +87,13 @@ import TidemarkTesting
         entries.append(script.make(.purge, keys[2]))
         entries.append(script.make(.delete, keys[3]))
         entries.append(script.make(.restore, keys[3]))
+        for (index, manner) in ChangeManner.allCases.enumerated() {
+          let editedAt = index == 0 ? nil : Timestamp(rawValue: Int64(index) * 1_000)
+          let fields = try CanonicalFields.sample("\(manner)", Int64(index))
+          entries.append(script.make(.update, keys[0], fields: fields, manner: manner, editedAt: editedAt))
+        }
         try transaction.extend(script, entries)
+        if name != "kept" { try addSchemas(transaction, script.record) }
         var receipts: [Receipt] = []
         for code in OutcomeCode.allCases where code.leavesReceipt {
           receipts.append(
@@ -101,6 +113,29 @@ import TidemarkTesting
     }
   }
 
+  /// Keys and references that `describe` asks for.
+  private static let keys = [[], [1, 2, 3], [255]].flatMap { value in
+    [("note", "title"), ("Other", "place")].compactMap { try? HeldKey.sample($0, $1, value) }
+  }
+  private static let references = [("note", "parent"), ("Other", "parent"), ("note", "a.b")].compactMap {
+    try? HeldReference.sample(($0, "😀"), $1, ("note", "é"))
+  }
+
+  private static func addSchemas(_ transaction: any StoreTransaction, _ record: SpaceRecord) throws {
+    for version in [1, 2] as [UInt64] {
+      try transaction.insertSchema(
+        SchemaRecord(
+          version: version, content: [0, 1, 255, UInt8(version)], appliedAt: Timestamp(rawValue: Int64(version)),
+          appliedBy: .sample),
+        in: record.id)
+    }
+    var record = record
+    record.schemaVersion = 2
+    try transaction.updateSpace(record)
+    try transaction.moveKeys(released: [], taken: keys.dropLast().map { ($0, references[0].target.id) }, in: record.id)
+    try transaction.moveReferences(released: [], taken: references, in: record.id)
+  }
+
   private static func operation(_ code: OutcomeCode) -> OperationID {
     OperationID(rawValue: Bytes16(high: 1, low: UInt64(code.rawValue)))
   }
@@ -114,7 +149,8 @@ import TidemarkTesting
         lines.append(
           "space \(space.id.rawValue) \(space.name) epoch \(hex(space.epoch.rawValue.bytes)) created \(space.createdAt.rawValue)"
             + " revision \(space.revision) changed \(space.changedAt.rawValue) alive \(space.aliveCount)"
-            + " chain \(hex(space.chainHash.bytes))")
+            + " chain \(hex(space.chainHash.bytes))" + (space.schemaVersion == 0 ? "" : " schema \(space.schemaVersion)"))
+        lines += try describeSchemas(snapshot, space)
         lines += try snapshot.logRows(after: .zero, in: space.id, limit: .max).map { describe($0) }
         for head in try snapshot.heads(after: nil, in: space.id, limit: .max) {
           lines.append("head \(head.key.type)/\(head.key.id) version \(head.version) revision \(head.revision) \(head.life)")
@@ -137,6 +173,25 @@ import TidemarkTesting
     }
   }
 
+  private static func describeSchemas(_ snapshot: any StoreSnapshot, _ space: SpaceRecord) throws -> [String] {
+    guard space.schemaVersion > 0 else { return [] }
+    var lines: [String] = []
+    for version in 1...space.schemaVersion {
+      guard let schema = try snapshot.schema(version: version, in: space.id) else { continue }
+      lines.append(
+        "schema \(version) \(hex(schema.content)) applied \(schema.appliedAt.rawValue) by \(schema.appliedBy)")
+    }
+    for (key, holder) in try zip(keys, snapshot.holders(of: keys, in: space.id)) {
+      lines.append("key \(key.type) \(key.key) [\(hex(key.value))] holder \(holder?.text ?? "-")")
+    }
+    for reference in try snapshot.referrers(of: references[0].target, in: space.id, limit: .max) {
+      lines.append(
+        "reference \(reference.source.type)/\(reference.source.id) \(reference.field) to"
+          + " \(reference.target.type)/\(reference.target.id)")
+    }
+    return lines
+  }
+
   private static func describe(_ row: LogRow) -> String {
     guard case .intact(let entry) = row else { return "damaged \(row.revision)" }
     let entity = entry.change.entity
@@ -144,7 +199,8 @@ import TidemarkTesting
       + " previous \(entry.change.previous) created \(entity.created.at.rawValue) \(entity.created.by)"
       + " updated \(entity.updated.at.rawValue) \(entity.updated.by) operation \(entry.change.operation)"
       + " fields \(hex(entity.fields.bytes)) salt \(hex(entry.salt.bytes)) content \(hex(entry.contentDigest.bytes))"
-      + " chain \(hex(entry.chainHash.bytes))"
+      + " chain \(hex(entry.chainHash.bytes))" + (entry.change.manner == .plain ? "" : " \(entry.change.manner)")
+      + (entry.change.editedAt.map { " edited \($0.rawValue)" } ?? "")
   }
 
   private static func hex(_ bytes: [UInt8]) -> String {

@@ -35,6 +35,11 @@ final class FaultyTransaction: StoreTransaction {
   func receipts(_ operations: [OperationID], of principal: PrincipalName, in space: SpaceID) throws -> [Receipt?] {
     try base.receipts(operations, of: principal, in: space)
   }
+  func schema(version: UInt64, in space: SpaceID) throws -> SchemaRecord? { try base.schema(version: version, in: space) }
+  func holders(of keys: [HeldKey], in space: SpaceID) throws -> [EntityID?] { try base.holders(of: keys, in: space) }
+  func referrers(of target: EntityKey, in space: SpaceID, limit: Int) throws -> [HeldReference] {
+    try base.referrers(of: target, in: space, limit: limit)
+  }
   func tokens() throws -> [TokenRecord] { try base.tokens() }
   func insertSpace(named name: SpaceName, epoch: Epoch, createdAt: Timestamp, genesis: Digest32) throws -> SpaceRecord {
     try base.insertSpace(named: name, epoch: epoch, createdAt: createdAt, genesis: genesis)
@@ -44,6 +49,19 @@ final class FaultyTransaction: StoreTransaction {
   func append(_ entries: [LogEntry], in space: SpaceID) throws { try base.append(entries, in: space) }
   func insertReceipts(_ receipts: [Receipt], of principal: PrincipalName, in space: SpaceID, at: Timestamp) throws {
     try base.insertReceipts(receipts, of: principal, in: space, at: at)
+  }
+  func insertSchema(_ schema: SchemaRecord, in space: SpaceID) throws { try base.insertSchema(schema, in: space) }
+  func moveKeys(released: [HeldKey], taken: [(HeldKey, EntityID)], in space: SpaceID) throws {
+    try base.moveKeys(released: released, taken: taken, in: space)
+  }
+  func moveReferences(released: [HeldReference], taken: [HeldReference], in space: SpaceID) throws {
+    try base.moveReferences(released: released, taken: taken, in: space)
+  }
+  func releaseAllKeys(of type: TypeName, key: FieldPath, in space: SpaceID) throws {
+    try base.releaseAllKeys(of: type, key: key, in: space)
+  }
+  func releaseAllReferences(of type: TypeName, field: FieldPath, in space: SpaceID) throws {
+    try base.releaseAllReferences(of: type, field: field, in: space)
   }
   func insertToken(_ token: TokenRecord) throws { try base.insertToken(token) }
   func deleteToken(id: String) throws -> Bool { try base.deleteToken(id: id) }

@@ -23,7 +23,7 @@ public struct ChainVerifier: Sendable {
       case head = "head"
       /// The receipt of a change is missing, damaged, or tells of another one.
       case receipt = "receipt"
-      /// The counters of the space are not those of its log.
+      /// The counters of the space are not those of its log, or its schema is missing or damaged.
       case space = "space"
       /// A row does not decode.
       case unreadable = "unreadable"
@@ -102,7 +102,7 @@ public struct ChainVerifier: Sendable {
     }
     guard rows.count < limit else { return }
     noteMissing(until: record.revision.next)
-    checkSpace(record)
+    try checkSpace(snapshot, record)
     phase = .heads
   }
 
@@ -114,17 +114,26 @@ public struct ChainVerifier: Sendable {
   }
 
   /// Compares the space with its log, all of which was walked.
-  private mutating func checkSpace(_ record: SpaceRecord) {
+  private mutating func checkSpace(_ snapshot: any StoreSnapshot, _ record: SpaceRecord) throws {
     if let hash, hash != record.chainHash, position == record.revision {
       note(Fault(revision: record.revision, key: nil, kind: .chainHash))
     }
     let changedAt = position == .zero ? record.createdAt : changedAt
     let floors = [record.historyFloor, record.feedFloor, record.fence, record.receiptFloor]
     guard
-      position != record.revision || changedAt ?? record.changedAt != record.changedAt
+      try position != record.revision || changedAt ?? record.changedAt != record.changedAt
         || (isLogWhole && aliveCount != record.aliveCount) || floors.contains(where: { $0 > record.revision })
+        || !hasSchema(snapshot, record)
     else { return }
     note(Fault(revision: min(position, record.revision), key: nil, kind: .space))
+  }
+
+  /// Whether the schema that a space says is in force is there.
+  private func hasSchema(_ snapshot: any StoreSnapshot, _ record: SpaceRecord) throws -> Bool {
+    guard record.schemaVersion > 0 else { return true }
+    do { return try snapshot.schema(version: record.schemaVersion, in: record.id) != nil } catch let error as StoreError
+      where error.code == .corrupt
+    { return false }
   }
 
   private mutating func loseTrack() {
@@ -175,10 +184,11 @@ public struct ChainVerifier: Sendable {
     } catch let error as StoreError where error.code == .corrupt { return true }
   }
 
-  /// Whether the receipt of a change tells of it. Receipts at or below the floor may be gone, and a purge leaves none.
+  /// Whether the receipt of a change tells of it. Receipts at or below the floor may be gone, and a purge leaves none. That of a
+  /// cascaded change tells of the delete it follows from, and is checked there.
   private func hasReceipt(_ change: Change, _ snapshot: any StoreSnapshot, _ record: SpaceRecord) throws -> Bool {
     let entity = change.entity
-    guard entity.revision > record.receiptFloor, change.kind != .purge else { return true }
+    guard entity.revision > record.receiptFloor, change.kind != .purge, change.manner != .cascaded else { return true }
     do {
       guard let receipt = try snapshot.receipts([change.operation], of: entity.updated.by, in: record.id).first ?? nil else {
         return false

@@ -71,6 +71,15 @@ public protocol StoreSnapshot: AnyObject {
   /// The receipts that this principal's writes left, in the order of the ids; `nil` where there is none.
   func receipts(_ operations: [OperationID], of principal: PrincipalName, in space: SpaceID) throws -> [Receipt?]
 
+  /// One schema of a space, current or past; `nil` when there is none of this version.
+  func schema(version: UInt64, in space: SpaceID) throws -> SchemaRecord?
+
+  /// The entities that hold unique keys, in the order of the keys; `nil` for a key that nobody holds.
+  func holders(of keys: [HeldKey], in space: SpaceID) throws -> [EntityID?]
+
+  /// The references to one entity, sorted by the bytes of the source's type, its id and the field, at most `limit`.
+  func referrers(of target: EntityKey, in space: SpaceID, limit: Int) throws -> [HeldReference]
+
   /// All tokens, sorted by id.
   func tokens() throws -> [TokenRecord]
 }
@@ -80,10 +89,10 @@ public protocol StoreTransaction: StoreSnapshot {
   /// Adds a space. The id is one that no space ever had, the next after the highest.
   func insertSpace(named name: SpaceName, epoch: Epoch, createdAt: Timestamp, genesis: Digest32) throws -> SpaceRecord
 
-  /// Stores the counters, hash and marks of a space.
+  /// Stores the counters, hash, marks and schema version of a space.
   func updateSpace(_ record: SpaceRecord) throws
 
-  /// Removes a space with all its entries, heads and receipts.
+  /// Removes a space with all its entries, heads, receipts, schemas, keys and references.
   func deleteSpace(_ id: SpaceID) throws
 
   /// Appends entries, which continue the log without a gap, and moves the heads of their entities.
@@ -91,6 +100,27 @@ public protocol StoreTransaction: StoreSnapshot {
 
   /// Keeps receipts of a principal's writes. None of them exists yet. `at` is when they were made.
   func insertReceipts(_ receipts: [Receipt], of principal: PrincipalName, in space: SpaceID, at: Timestamp) throws
+
+  /// Keeps a schema of a space. Its version is new. What the space's `schemaVersion` says is stored by `updateSpace`.
+  func insertSchema(_ schema: SchemaRecord, in space: SpaceID) throws
+
+  /// Gives unique keys up, then gives others to the entities that hold them from now on.
+  ///
+  /// Each released key is held, and none of the taken ones is then: the judge has looked. Otherwise the error is `corrupt`.
+  /// Touches nothing when both are empty.
+  func moveKeys(released: [HeldKey], taken: [(HeldKey, EntityID)], in space: SpaceID) throws
+
+  /// Removes references, then adds others.
+  ///
+  /// Each released one is there, and none of the taken ones is then. Otherwise the error is `corrupt`. Touches nothing when both
+  /// are empty.
+  func moveReferences(released: [HeldReference], taken: [HeldReference], in space: SpaceID) throws
+
+  /// Gives up every value of one unique key of a type: the key is no longer in the schema.
+  func releaseAllKeys(of type: TypeName, key: FieldPath, in space: SpaceID) throws
+
+  /// Removes every reference that one field of a type holds: the field no longer points. Costs what the space has of references.
+  func releaseAllReferences(of type: TypeName, field: FieldPath, in space: SpaceID) throws
 
   /// Adds a token. Its id is new.
   func insertToken(_ token: TokenRecord) throws

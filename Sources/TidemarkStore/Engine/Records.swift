@@ -31,6 +31,8 @@ public struct SpaceRecord: Hashable, Sendable {
   public var fence: Revision
   /// Receipts of writes made with knowledge below this revision may be gone.
   public var receiptFloor: Revision
+  /// The version of the schema in force; 0 for a space without one.
+  public var schemaVersion: UInt64
 
   public init(id: SpaceID, name: SpaceName, epoch: Epoch, createdAt: Timestamp, genesis: Digest32) {
     self.id = id
@@ -45,6 +47,24 @@ public struct SpaceRecord: Hashable, Sendable {
     self.feedFloor = .zero
     self.fence = .zero
     self.receiptFloor = .zero
+    self.schemaVersion = 0
+  }
+}
+
+/// A schema of a space as it is stored.
+public struct SchemaRecord: Hashable, Sendable {
+  /// Counts the schemas of a space, from 1.
+  public var version: UInt64
+  /// The encoding of the schema. Engines do not look into it.
+  public var content: [UInt8]
+  public var appliedAt: Timestamp
+  public var appliedBy: PrincipalName
+
+  public init(version: UInt64, content: [UInt8], appliedAt: Timestamp, appliedBy: PrincipalName) {
+    self.version = version
+    self.content = content
+    self.appliedAt = appliedAt
+    self.appliedBy = appliedBy
   }
 }
 

@@ -38,6 +38,61 @@ extension Conformance {
         }
       }
     },
+    Conformance("the log keeps how a change came about and when it was made") { store in
+      var script = try store.makeSpace("s")
+      let key = try EntityKey.sample("note", "a")
+      try store.extend(&script) { script in
+        var entries = [script.make(.create, key)]
+        for kind in [ChangeKind.update, .replace, .delete, .restore, .delete, .purge] {
+          for manner in kind == .update ? ChangeManner.allCases : [ChangeManner.allCases[entries.count % 4]] {
+            let times = [nil, Timestamp(rawValue: 0), Timestamp.validRange.lowerBound, Timestamp.validRange.upperBound]
+            entries.append(script.make(kind, key, manner: manner, editedAt: times[entries.count % 4]))
+          }
+        }
+        return entries
+      }
+      store.close()
+      try store.read { snapshot in
+        let id = script.record.id
+        let rows = try snapshot.logRows(after: .zero, in: id, limit: 99)
+        try expectEqual(rows, script.log.map { .intact($0) }, "rows")
+        for entry in script.log {
+          try expectEqual(try snapshot.logEntry(at: entry.change.entity.revision, in: id), entry, "the entry")
+        }
+        try expectEqual(try snapshot.entities([key], in: id), [script.entities[key]], "the entity")
+        var verifier = ChainVerifier(space: script.record.name)
+        while !verifier.isDone { _ = try verifier.step(snapshot, limit: 3) }
+        // The script leaves no receipts, which a cascaded change needs none of.
+        let unreceipted = script.log.map(\.change).filter { $0.manner != .cascaded && $0.kind != .purge }.map(\.entity.revision)
+        try expectEqual(verifier.faults.map(\.revision), unreceipted, "changes without a receipt")
+        try expect(verifier.faults.allSatisfy { $0.kind == .receipt }, "another fault: \(verifier.faults)")
+      }
+    },
+    Conformance("the history of an entity leads down to a version, as far as it is retained and asked for") { store in
+      var script = try store.makeSpace("s")
+      let keys = try ["a", "b"].map { try EntityKey.sample("note", $0) }
+      try store.extend(&script) { script in
+        keys.map { script.make(.create, $0) } + (0..<4).flatMap { _ in keys.map { script.make(.update, $0) } }
+      }
+      let changes = script.log.map(\.change).filter { $0.entity.key == keys[0] }
+      let id = script.record.id
+      for latest in changes.map(\.entity) {
+        for version in 0...7 as ClosedRange<UInt64> {
+          for limit in [0, 1, 2, 5, Int.max] {
+            let below = changes.filter { (max(version, 1)...7).contains($0.entity.version.rawValue) }.reversed()
+            let expected = below.drop { $0.entity.version > latest.version }.prefix(limit)
+            let down = EntityVersion(rawValue: version)
+            try store.read { snapshot in
+              let history = try snapshot.history(of: latest, downTo: down, limit: limit, in: id)
+              try expectEqual(history, Array(expected), "the history of \(latest.version) down to \(version), limit \(limit)")
+              let past = try snapshot.past(of: latest, downTo: down, limit: limit, in: id)
+              let versions = below.map(\.entity).filter { $0.version < latest.version }.prefix(limit)
+              try expectEqual(past, Array(versions), "the past of \(latest.version) down to \(version), limit \(limit)")
+            }
+          }
+        }
+      }
+    },
     Conformance("entries that leave a gap, or come twice, are refused") { store in
       var script = try store.makeSpace("s")
       let key = try EntityKey.sample("note", "a")

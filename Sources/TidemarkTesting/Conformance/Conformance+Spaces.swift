@@ -33,6 +33,7 @@ extension Conformance {
       record.feedFloor = Revision(rawValue: 3)
       record.fence = Revision(rawValue: 2)
       record.receiptFloor = Revision(rawValue: 1)
+      record.schemaVersion = 1 << 61
       try store.write { try $0.updateSpace(record) }
       try expectEqual(try store.read { try $0.spaces() }, [record], "the space")
       var renamed = record

@@ -14,5 +14,6 @@ public struct Conformance: Sendable, CustomStringConvertible {
 
   /// Every claim.
   public static let claims: [Conformance] =
-    transactionClaims + isolationClaims + spaceClaims + entityClaims + logClaims + receiptClaims + tokenClaims
+    transactionClaims + isolationClaims + spaceClaims + entityClaims + logClaims + receiptClaims + tokenClaims + schemaClaims
+    + keyClaims + referenceClaims
 }

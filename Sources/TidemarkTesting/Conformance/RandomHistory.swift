@@ -26,6 +26,7 @@ public struct RandomHistory {
   private let types: [TypeName]
   private let ids: [EntityID]
   private let principals: [PrincipalName]
+  private let paths: [FieldPath]
 
   public init(seed: UInt64, stores: [StoreUnderTest]) throws {
     self.stores = stores
@@ -33,6 +34,7 @@ public struct RandomHistory {
     types = try ["b", "A", "_", "a1"].map { try .sample($0) }
     ids = try Conformance.awkwardIDs.map { try .sample($0) }
     principals = try ["p", "é", "e\u{301}"].map { try .sample($0) }
+    paths = try ["b", "a.b", "_", "B"].map { try .sample($0) }
   }
 
   /// Runs a number of steps.
@@ -47,9 +49,12 @@ public struct RandomHistory {
       case 8..<60: try extend(failing: false)
       case 60..<68: try extend(failing: true)
       case 68..<76: try insertReceipts()
-      case 76..<80: try changeTokens()
+      case 76..<79: try changeTokens()
+      case 79..<80: try insertSchema()
       case 80..<82: for store in stores { store.close() }
       case 82..<84: for store in stores { try store.idle() }
+      case 84..<88: try moveKeys()
+      case 88..<92: try moveReferences()
       default: try readSomething()
       }
     }
@@ -105,6 +110,8 @@ public struct RandomHistory {
     let bytes = (0..<Int.random(in: 0..<40, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
     return script.make(
       kind, key, fields: CanonicalFields(unchecked: bytes), by: principals.randomElement(using: &random) ?? .sample,
+      manner: Bool.random(using: &random) ? .plain : ChangeManner.allCases.randomElement(using: &random) ?? .plain,
+      editedAt: Bool.random(using: &random) ? nil : Timestamp(rawValue: Int64.random(in: 0..<1_000, using: &random)),
       bits: random.next())
   }
 
@@ -145,7 +152,60 @@ public struct RandomHistory {
     }
   }
 
+  private mutating func insertSchema() throws {
+    guard let script = scripts.randomElement(using: &random) else { return }
+    let bytes = (0..<Int.random(in: 0..<40, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+    let schema = SchemaRecord(
+      version: UInt64.random(in: 1..<12, using: &random), content: bytes, appliedAt: script.record.changedAt,
+      appliedBy: principals.randomElement(using: &random) ?? .sample)
+    try agree("the schema \(schema.version)") { store in
+      try store.write { try $0.insertSchema(schema, in: script.record.id) }
+    }
+  }
+
+  /// Moves keys that can move; one time in ten also some that perhaps cannot, and one time in ten gives all of one name up.
+  private mutating func moveKeys() throws {
+    guard let script = scripts.randomElement(using: &random) else { return }
+    let id = script.record.id
+    let keys = (0..<8).map { _ in makeHeldKey() }.distinct
+    let holder = ids.randomElement(using: &random) ?? ids[0]
+    let (isRash, releasesAll) = (Int.random(in: 0..<10, using: &random) == 0, Int.random(in: 0..<10, using: &random) == 0)
+    try agree("moving \(keys.count) keys") { store in
+      try store.write { transaction in
+        if releasesAll { try transaction.releaseAllKeys(of: keys[0].type, key: keys[0].key, in: id) }
+        let held = try zip(keys, transaction.holders(of: keys, in: id)).filter { $0.1 != nil }.map(\.0)
+        let taken = keys.prefix(5).filter { isRash || !held.contains($0) } + held.prefix(2)
+        try transaction.moveKeys(released: held.filter { _ in !isRash }, taken: taken.map { ($0, holder) }, in: id)
+        return try transaction.holders(of: keys, in: id)
+      }
+    }
+  }
+
+  private mutating func moveReferences() throws {
+    guard let script = scripts.randomElement(using: &random) else { return }
+    let id = script.record.id
+    let target = makeKey()
+    let made = (0..<6).map { _ in HeldReference(source: makeKey(), field: makePath(), target: target) }.distinct
+    let (isRash, releasesAll) = (Int.random(in: 0..<10, using: &random) == 0, Int.random(in: 0..<10, using: &random) == 0)
+    try agree("moving \(made.count) references") { store in
+      try store.write { transaction in
+        if releasesAll { try transaction.releaseAllReferences(of: made[0].source.type, field: made[0].field, in: id) }
+        let held = try transaction.referrers(of: target, in: id, limit: .max)
+        try transaction.moveReferences(
+          released: Array(held.prefix(2)), taken: made.filter { isRash || !held.contains($0) }, in: id)
+        return try transaction.referrers(of: target, in: id, limit: .max)
+      }
+    }
+  }
+
   // MARK: Reads
+
+  private mutating func makePath() -> FieldPath { paths[Int.random(in: 0..<paths.count, using: &random)] }
+
+  private mutating func makeHeldKey() -> HeldKey {
+    let value = (0..<Int.random(in: 0..<2, using: &random)).map { _ in UInt8.random(in: 0..<4, using: &random) }
+    return HeldKey(type: types[Int.random(in: 0..<types.count, using: &random)], key: makePath(), value: value)
+  }
 
   private mutating func makeKey() -> EntityKey {
     let type = types[Int.random(in: 0..<types.count, using: &random)]
@@ -173,6 +233,10 @@ public struct RandomHistory {
     try agree("rows") { try $0.read { try $0.logRows(after: revision, in: id, limit: limit) } }
     try agree("heads") { try $0.read { try $0.heads(after: keys[0], in: id, limit: limit) } }
     try agree("receipts") { try $0.read { try $0.receipts(operations, of: principal, in: id) } }
+    try agree("a schema") { try $0.read { try $0.schema(version: UInt64(limit), in: id) } }
+    let held = (0..<6).map { _ in makeHeldKey() }
+    try agree("holders") { try $0.read { try $0.holders(of: held, in: id) } }
+    try agree("referrers") { try $0.read { try $0.referrers(of: keys[0], in: id, limit: limit) } }
   }
 
   private func readEverything() throws {
@@ -218,4 +282,9 @@ public struct RandomHistory {
     }
     return first ?? .failure(StoreError(.failed, "no stores"))
   }
+}
+
+extension Array where Element: Equatable {
+  /// The elements without repetitions, in order of first appearance.
+  fileprivate var distinct: [Element] { reduce(into: []) { if !$0.contains($1) { $0.append($1) } } }
 }

@@ -1,15 +1,15 @@
 internal import TidemarkCore
 internal import TidemarkStore
 
-/// A checksum over a row of the table `receipt`, so that a damaged one is never taken for an answer.
+/// A checksum over a row of the table `receipt` or `schema`, so that a damaged one is never taken for an answer.
 ///
 /// FNV-1a over 64-bit words with a final mix. Each step is a bijection of the state, so a change of any one word, thus of any one
 /// byte, always changes the sum. It finds damage, not forgery.
-struct ReceiptChecksum {
+struct RowChecksum {
   private var state: UInt64 = 0xCBF2_9CE4_8422_2325
 
   static func of(_ receipt: Receipt, space: SpaceID, principal: Int64, at: Timestamp) -> Int64 {
-    var sum = ReceiptChecksum()
+    var sum = RowChecksum()
     sum.add(UInt64(space.rawValue))
     sum.add(UInt64(bitPattern: principal))
     sum.add(receipt.operation.rawValue.high)
@@ -22,11 +22,29 @@ struct ReceiptChecksum {
     sum.add(receipt.version?.rawValue ?? 0)
     sum.add(receipt.revision?.rawValue ?? 0)
     sum.add(UInt64(bitPattern: at.rawValue))
-    return Int64(bitPattern: sum.state ^ (sum.state >> 29))
+    return sum.value
   }
+
+  static func of(_ schema: SchemaRecord, space: SpaceID) -> Int64 {
+    var sum = RowChecksum()
+    sum.add(UInt64(space.rawValue))
+    sum.add(schema.version)
+    sum.add(UInt64(bitPattern: schema.appliedAt.rawValue))
+    sum.add(schema.appliedBy.text.utf8)
+    sum.add(schema.content)
+    return sum.value
+  }
+
+  private var value: Int64 { Int64(bitPattern: state ^ (state >> 29)) }
 
   private mutating func add(_ word: UInt64) {
     state = (state ^ word) &* 0x0000_0100_0000_01B3
     state ^= state >> 32
+  }
+
+  /// Adds a length and the bytes.
+  private mutating func add(_ bytes: some Collection<UInt8>) {
+    add(UInt64(bytes.count))
+    for byte in bytes { add(UInt64(byte)) }
   }
 }
