@@ -24,6 +24,11 @@ public struct ServerLimits: Sendable {
   public var bytesQueuedMax = 8 * 1024 * 1024
   /// Replies not yet taken by the socket, in bytes: a reply that would pass this is replaced by RESOURCE_EXHAUSTED.
   public var bytesOutboundMax = 32 * 1024 * 1024
+  /// Answers that nobody has read yet, for all connections of the listener, in bytes: above this only connections that hold
+  /// little are read for, and above twice this only what is little itself; see `AnswerBudget`.
+  public var answerBytesMax = 64 * 1024 * 1024
+  /// Answers to one connection that wait for its socket, in bytes: above this nothing further is read for it.
+  public var answerBytesPerConnectionMax = 8 * 1024 * 1024
   /// Whether messages of 1 KiB and more are compressed for clients that can inflate them.
   public var compressesReplies = false
 

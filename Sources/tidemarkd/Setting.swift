@@ -60,6 +60,15 @@ struct Setting: Sendable {
       key: "calls_in_flight_max", form: "N",
       help: "Calls in flight on one connection. Default: \(ServerLimits().callsInFlightMax)"
     ) { $1.limits.callsInFlightMax = try int($0, 1...65_536) },
+    Setting(
+      key: "answer_bytes_max", form: "BYTES",
+      help:
+        "Answers that nobody has read yet, of all connections: above this, reading waits. Default: \(ServerLimits().answerBytesMax)"
+    ) { $1.limits.answerBytesMax = try int($0, 1_048_576...1_099_511_627_776) },
+    Setting(
+      key: "answer_bytes_per_connection_max", form: "BYTES",
+      help: "Answers that one connection has not read yet. Default: \(ServerLimits().answerBytesPerConnectionMax)"
+    ) { $1.limits.answerBytesPerConnectionMax = try int($0, 65_536...1_099_511_627_776) },
     Setting(key: "call_timeout_max_ms", form: "MS", help: "The longest time one call may take. Default: 120000") {
       $1.limits.callTimeoutMax = .milliseconds(Int64(try int($0, 1...86_400_000)))
     },

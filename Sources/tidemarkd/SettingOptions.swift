@@ -32,6 +32,10 @@ struct SettingOptions: ParsableArguments {
   var connectionsPerAddressMax: String?
   @Option(name: .long, help: help("calls_in_flight_max"))
   var callsInFlightMax: String?
+  @Option(name: .long, help: help("answer_bytes_max"))
+  var answerBytesMax: String?
+  @Option(name: .long, help: help("answer_bytes_per_connection_max"))
+  var answerBytesPerConnectionMax: String?
   @Option(name: .long, help: help("call_timeout_max_ms"))
   var callTimeoutMaxMs: String?
   @Option(name: .long, help: help("handshake_timeout_ms"))
@@ -66,7 +70,9 @@ struct SettingOptions: ParsableArguments {
       ("port_file", portFile), ("development", development), ("log_level", logLevel), ("log_format", logFormat),
       ("threads", threads), ("reader_threads", readerThreads), ("drain_timeout_ms", drainTimeoutMs),
       ("connections_max", connectionsMax), ("connections_per_address_max", connectionsPerAddressMax),
-      ("calls_in_flight_max", callsInFlightMax), ("call_timeout_max_ms", callTimeoutMaxMs),
+      ("calls_in_flight_max", callsInFlightMax),
+      ("answer_bytes_max", answerBytesMax), ("answer_bytes_per_connection_max", answerBytesPerConnectionMax),
+      ("call_timeout_max_ms", callTimeoutMaxMs),
       ("handshake_timeout_ms", handshakeTimeoutMs), ("frame_timeout_ms", frameTimeoutMs), ("idle_timeout_ms", idleTimeoutMs),
       ("keepalive_interval_ms", keepaliveIntervalMs), ("keepalive_timeout_ms", keepaliveTimeoutMs),
       ("write_stall_timeout_ms", writeStallTimeoutMs),

@@ -22,30 +22,8 @@ extension DaemonTests {
       print("attack \(attack.name): \(ContinuousClock.now - begin), peak \(daemon.residentPeakMiB) MiB")
     }
 
-    /// Large answers wait in memory for clients that read none of them: 128 calls on each connection, up to 4 MiB each.
-    @Test func largeAnswersThatNobodyReadsStaySmall() throws {
-      let folder = try TemporaryFolder()
-      let daemon = try DaemonProcess(
-        folder: folder.path, arguments: ["--write-stall-timeout-ms", "1000", "--handshake-timeout-ms", "2000"])
-      try AttackTests.addLarge(daemon.port)
-      withKnownIssue("what readers have read, and what streams hold for credit, counts against no limit") {
-        var random = SeededGenerator(seed: 0)
-        try Attack.largeAnswers.run(daemon.port, &random)
-        #expect(daemon.residentPeakMiB <= 256)
-      }
-      #expect(daemon.isRunning)
-    }
-
-    /// One entity of nearly 1 MiB.
-    private static func addLarge(_ port: Int) throws {
-      let client = try FramedConnection(port: port)
-      var maker = try WriteMaker(seed: 3, type: "item")
-      let large = Value.bytes([UInt8](repeating: 7, count: 1_000_000))
-      #expect(try client.write(maker.create("large", [("data", large)]), in: .default).code == .applied)
-    }
-
     /// 2,000 entities of 1 KiB.
-    private static func fill(_ port: Int) throws {
+    static func fill(_ port: Int) throws {
       let client = try FramedConnection(port: port)
       var maker = try WriteMaker(seed: 2, type: "item")
       let text = Value.string(String(repeating: "x", count: 1_000))
@@ -70,8 +48,8 @@ struct Attack: Sendable, CustomTestStringConvertible {
 
   private static let echo = TidemarkWire.Method.echo.rawValue
   private static let create = TidemarkWire.Method.create.rawValue
-  private static let get = TidemarkWire.Method.get.rawValue
-  private static let list = TidemarkWire.Method.list.rawValue
+  static let get = TidemarkWire.Method.get.rawValue
+  static let list = TidemarkWire.Method.list.rawValue
 
   static let all = messages + floods + patience
 
@@ -197,27 +175,8 @@ struct Attack: Sendable, CustomTestStringConvertible {
     }
   }
 
-  private static func listRequest() throws -> [UInt8] {
+  static func listRequest() throws -> [UInt8] {
     try ListRequest(space: .default, type: try #require(TypeName("item"))).encode(using: MessageArena())
-  }
-
-  private static func getRequest(_ id: String) throws -> [UInt8] {
-    let key = EntityKey(type: try #require(TypeName("item")), id: try makeID(id))
-    return try GetRequest(space: .default, key: key).encode(using: MessageArena())
-  }
-
-  /// Gets and lists of an entity of 1 MB that nobody reads.
-  static let largeAnswers = Attack(name: "large answers that nobody reads") { port, _ in
-    let get = try getRequest("large")
-    let list = try listRequest()
-    let connections = try (0..<4).map { _ in try RawConnection(port: port) }
-    for (number, connection) in connections.enumerated() {
-      let calls = (0..<128).map {
-        Frame.call(number % 2 == 0 ? Attack.get : Attack.list, stream: $0 * 2 + 1, number % 2 == 0 ? get : list)
-      }
-      connection.send(opening + calls.bytes)
-    }
-    for (index, connection) in connections.enumerated() { #expect(connection.isGivenUp(after: index == 0 ? 4_000 : 50)) }
   }
 
   // MARK: Patience
@@ -237,13 +196,8 @@ struct Attack: Sendable, CustomTestStringConvertible {
       arguments: ["--write-stall-timeout-ms", "1000", "--handshake-timeout-ms", "2000"]
     ) { port, _ in
       let list = try listRequest()
-      let connections = try (0..<8).map { _ in try RawConnection(port: port) }
-      for connection in connections {
-        connection.send(opening + (0..<128).map { Frame.call(Attack.list, stream: $0 * 2 + 1, list) }.bytes)
-        // All the credit there is, and still nothing is read.
-        connection.send((0..<128).map { Frame.credit(0x7000_0000, stream: $0 * 2 + 1) }.bytes + Frame.credit(0x7000_0000).bytes())
-      }
-      for (index, connection) in connections.enumerated() { #expect(connection.isGivenUp(after: index == 0 ? 4_000 : 50)) }
+      // All the credit there is, and still nothing is read.
+      expectGivenUp(try hold(port, connections: 20) { _, _ in (Attack.list, list) })
     },
     Attack(name: "lists without credit", needsData: true) { port, _ in
       let list = try listRequest()

@@ -8,14 +8,17 @@ import TidemarkWire
 /// A dispatcher on a loop of its own.
 final class LoopUnderTest: Sendable {
   let loop = NIOAsyncTestingEventLoop()
+  let account: AnswerAccount
   private let connection: NIOLoopBound<RecordingConnection>
   private let handler: NIOLoopBound<any CallHandler>
 
   init(_ service: TidemarkService) async throws {
     let loop = loop
+    let account = AnswerBudget(limits: ServerLimits()).openAccount()
+    self.account = account
     (connection, handler) = try await loop.executeInContext {
       (
-        NIOLoopBound(RecordingConnection(loop), eventLoop: loop),
+        NIOLoopBound(RecordingConnection(loop, account), eventLoop: loop),
         NIOLoopBound<any CallHandler>(service.makeHandler(on: loop), eventLoop: loop)
       )
     }
@@ -24,6 +27,21 @@ final class LoopUnderTest: Sendable {
   /// The replies of pending calls, in order.
   var replies: [CallReply] {
     get async { (try? await loop.executeInContext { [connection] in connection.value.replies }) ?? [] }
+  }
+
+  /// The next reply of a pending call, removed. Time goes on until it is there.
+  func takeReply() async throws -> CallReply {
+    while await replies.isEmpty { await loop.advanceTime(by: .milliseconds(20)) }
+    return try await loop.executeInContext { [connection] in connection.value.replies.removeFirst() }
+  }
+
+  /// Says that nobody waits for the calls sent so far.
+  func cancelAll(_ reason: CancelReason) async throws {
+    try await loop.executeInContext { [connection, handler] in
+      for call in 1...connection.value.lastCall {
+        handler.value.cancelled(CallID(rawValue: call), reason: reason, connection: connection.value)
+      }
+    }
   }
 
   /// Sends a call. What `block` waits for is what every later task of the loop waits for, too.
@@ -50,10 +68,14 @@ final class RecordingConnection: CallConnection {
   let eventLoop: any EventLoop
   let peer = "test"
   let connectionID: UInt64 = 1
+  let account: AnswerAccount
   var lastCall: UInt32 = 0
   var replies: [CallReply] = []
 
-  init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+  init(_ eventLoop: any EventLoop, _ account: AnswerAccount) {
+    self.eventLoop = eventLoop
+    self.account = account
+  }
 
   func complete(_ call: CallID, with reply: CallReply) { replies.append(reply) }
   func send(_ message: ByteBuffer, on call: CallID) -> Bool { true }

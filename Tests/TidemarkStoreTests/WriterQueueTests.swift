@@ -81,6 +81,38 @@ import TidemarkTesting
     #expect(try harness.reader.read { try $0.space(named: .default)?.revision.rawValue } == 3)
   }
 
+  /// Tiny requests about large entities: what they load or make is more than one transaction may hold.
+  @Test func commitHoldsNoMoreThanItMay() throws {
+    let harness = try WriterHarness(MemoryStore(), seed: 1)
+    let data = Value.bytes([UInt8](repeating: 7, count: 1_000_000))
+    let (name, other) = (try #require(FieldPath("data")), try #require(FieldPath("n")))
+    for number in 0..<40 {
+      let made = try item("e\(number)", operation: UInt64(number), .create(try Fields([Field(name, data)])))
+      #expect(try outcome(harness.submit([made])).code == .applied)
+    }
+    let before = harness.writer.statistics.commits
+    let gate = Waiting<Bool>()
+    let sink = CollectingSink()
+    hold(harness.writer, gate)
+    for number: UInt64 in 0..<80 {
+      // Each entity twice: a patch, and a stale delete.
+      let patch = try Patch([.init(other, .set(.int(1)))])
+      let action = number < 40 ? WriteAction.update(patch, Expected(version: .first)) : .delete(Expected(version: .first))
+      let submission = WriteSubmission(
+        space: .default, principal: harness.principal, items: [try item("e\(number % 40)", operation: 100 + number, action)],
+        deadlineNanoseconds: nil, entityBytesMax: 1_000, sink: sink, ticket: number)
+      #expect(harness.writer.submit(submission))
+    }
+    gate.put(true)
+    for number in 0..<80 {
+      let outcome = try outcome(sink.take())
+      #expect(outcome.code == (number < 40 ? .applied : .conflict), "\(number)")
+      #expect(outcome.entity == nil && outcome.version?.rawValue == 2)
+    }
+    #expect((4...20).contains(harness.writer.statistics.commits - before))
+    #expect(try harness.faults().isEmpty)
+  }
+
   @Test func commitTakesNoMoreItemsThanItMay() throws {
     var options = GroupCommitWriter.Options()
     options.itemsPerCommitMax = 2

@@ -6,24 +6,27 @@ internal import TidemarkWire
 enum ConflictReader {
   /// The most versions between the expected and the current one that are looked through.
   static let versionsMax = 256
+  /// The most bytes of fields that these versions may have together.
+  static let pastBytesMax = 16 * 1024 * 1024
+  private static let versionsPerRead = 4
 
   /// The outcome with its story, told from the state as it is now: it may be newer than the one that refused the write, and is consistent in itself.
   ///
   /// What cannot be read is left out; the outcome itself stays.
   static func outcome(
-    _ refused: Outcome, _ current: Entity, _ space: SpaceName, _ action: WriteAction,
+    _ refused: Outcome, _ key: EntityKey, _ space: SpaceName, _ action: WriteAction,
     _ snapshot: Result<any StoreSnapshot, StoreError>
   ) -> Outcome {
     var outcome = refused
-    var conflict = Conflict(expected: action.expected, current: current)
+    var conflict = Conflict(expected: action.expected, current: nil, isTruncated: true)
     if let snapshot = try? snapshot.get(), let record = try? snapshot.space(named: space), record.epoch == refused.epoch,
-      let now = try? snapshot.entities([current.key], in: record.id).first ?? nil
+      let now = try? snapshot.entities([key], in: record.id).first ?? nil
     {
-      conflict.current = now
+      conflict = Conflict(expected: action.expected, current: now)
       outcome.version = now.version
       outcome.revision = now.revision
-      if let expected = action.expected,
-        let past = try? snapshot.past(of: now, downTo: expected.version, limit: versionsMax, in: record.id),
+      if refused.code == .conflict, let expected = action.expected,
+        let past = try? past(of: now, downTo: expected.version, in: record.id, snapshot),
         let story = try? ConflictStory.make(for: action, current: now, past: past)
       {
         conflict = story
@@ -31,6 +34,23 @@ enum ConflictReader {
     }
     outcome.conflict = conflict.fitted()
     return outcome
+  }
+
+  /// The versions of an entity before `now`, newest first, down to a version: fewer when they are too many or too large.
+  private static func past(
+    of now: Entity, downTo version: EntityVersion, in space: SpaceID, _ snapshot: any StoreSnapshot
+  ) throws -> [Entity] {
+    var past: [Entity] = []
+    var bytes = 0
+    var oldest = now
+    while oldest.version > version, past.count < versionsMax, bytes < pastBytesMax {
+      let more = try snapshot.past(of: oldest, downTo: version, limit: versionsPerRead, in: space)
+      guard let last = more.last else { break }
+      past += more
+      bytes += more.reduce(0) { $0 + $1.fields.bytes.count }
+      oldest = last
+    }
+    return past
   }
 }
 
@@ -52,6 +72,9 @@ extension Conflict {
     }
     return conflict
   }
+
+  /// About the memory of the story, in bytes.
+  var heldBytes: Int { estimatedSize }
 
   /// An upper bound of the encoded size.
   private var estimatedSize: Int {

@@ -23,17 +23,19 @@ extension LoopDispatcher {
     guard principal.can(.reader, in: request.space) else { throw CallFailure(.permissionDenied) }
     return try read(call) { snapshot -> Result<BatchGetResponse, RPCStatus> in
       guard let space = try snapshot.space(named: request.space) else { return .failure(.unknownSpace(request.space)) }
-      let entities = try snapshot.entities(request.keys, in: space.id)
       var room = WireLimits.messageBytesMax - 64 * 1024
-      let results = zip(request.keys, entities).map { key, entity in
-        let size = 512 + (entity?.fields.bytes.count ?? 0)
-        guard let entity, entity.isVisible(includingDeleted: request.includeDeleted) else {
-          room -= 512
-          return BatchGetResponse.Result(key: key, entity: nil)
+      var results: [BatchGetResponse.Result] = []
+      results.reserveCapacity(request.keys.count)
+      // Few at a time: all that are asked for may be far more than an answer holds.
+      for start in stride(from: 0, to: request.keys.count, by: LoopDispatcher.keysPerRead) {
+        let keys = Array(request.keys[start..<min(start + LoopDispatcher.keysPerRead, request.keys.count)])
+        for (key, entity) in zip(keys, try snapshot.entities(keys, in: space.id)) {
+          let shown = entity.flatMap { $0.isVisible(includingDeleted: request.includeDeleted) ? $0 : nil }
+          let size = 512 + (shown?.fields.bytes.count ?? 0)
+          let isTruncated = shown != nil && size > room
+          results.append(BatchGetResponse.Result(key: key, entity: isTruncated ? nil : shown, isTruncated: isTruncated))
+          if !isTruncated { room -= size }
         }
-        guard size <= room else { return BatchGetResponse.Result(key: key, entity: nil, isTruncated: true) }
-        room -= size
-        return BatchGetResponse.Result(key: key, entity: entity)
       }
       return .success(BatchGetResponse(results: results, revision: space.revision, epoch: space.epoch))
     }
@@ -45,28 +47,31 @@ extension LoopDispatcher {
     return start(ListSource(request), for: call)
   }
 
+  private static let keysPerRead = 8
+
   /// Answers a call with what a reader's thread finds.
-  func read<Response: EncodableMessage>(
+  func read<Response: SizedAnswer>(
     _ call: IncomingCall, _ body: @escaping @Sendable (any StoreSnapshot) throws -> Result<Response, RPCStatus>
   ) throws(CallFailure) -> CallDisposition {
     let ticket = keep(call)
-    let mailbox = mailbox
-    let deadline = call.deadline?.uptimeNanoseconds
-    let clock = service.clock
-    let isQueued = service.readers.submit { snapshot in
-      if let deadline, clock.uptimeNanoseconds() >= deadline {
-        return mailbox.finish(ticket) { _ in CallReply(status: .expired) }
-      }
+    let name = CallName(connection: call.connection.connectionID, call: call.id)
+    let read = StoreRead(
+      name: name, account: call.connection.account, deadline: call.deadline?.uptimeNanoseconds
+    ) { snapshot in
       let result: Result<Response, RPCStatus>
       do { result = try body(snapshot.get()) } catch { result = .failure(.ofRead(error)) }
-      mailbox.finish(ticket) { dispatcher in
-        switch result {
-        case .success(let response): dispatcher.reply(response)
-        case .failure(let status): CallReply(status: status)
+      return StoreRead.Found(bytes: (try? result.get())?.heldBytes ?? 0) { dispatcher in
+        dispatcher.finish(ticket) { dispatcher, _ in
+          switch result {
+          case .success(let response): dispatcher.reply(response)
+          case .failure(let status): CallReply(status: status)
+          }
         }
       }
+    } end: { dispatcher, status in
+      dispatcher.finish(ticket) { _, _ in CallReply(status: status) }
     }
-    return isQueued ? .pending : try giveUp(ticket)
+    return submit(read) ? .pending : try giveUp(ticket)
   }
 }
 
@@ -79,6 +84,23 @@ extension Entity {
     case .purged: false
     }
   }
+}
+
+extension GetResponse: SizedAnswer {
+  var heldBytes: Int { entity.heldBytes }
+}
+
+extension BatchGetResponse: SizedAnswer {
+  var heldBytes: Int { results.reduce(0) { $0 + 128 + ($1.entity?.heldBytes ?? 0) } }
+}
+
+extension ListResponse: SizedAnswer {
+  var heldBytes: Int { entities.reduce(0) { $0 + $1.heldBytes } }
+}
+
+extension Entity {
+  /// About the memory of the entity, in bytes.
+  var heldBytes: Int { fields.bytes.count + 256 }
 }
 
 /// Pages through the entities of one type, each page on a snapshot of its own.

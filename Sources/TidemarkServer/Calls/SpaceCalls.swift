@@ -73,14 +73,30 @@ extension SpaceDescription {
   }
 }
 
+extension SpaceResponse: SizedAnswer {
+  var heldBytes: Int { 256 }
+}
+
+extension ListSpacesResponse: SizedAnswer {
+  var heldBytes: Int { spaces.count * 256 }
+}
+
+extension VerifySpaceResponse: SizedAnswer {
+  var heldBytes: Int { 128 + faults.count * 256 }
+}
+
 /// Walks the chain of a space and tells how far it has come.
 private struct VerifySource: StreamSource {
   var verifier: ChainVerifier
 
-  private static let rowsPerStep = 1_000
+  /// Rows are read with their fields, up to 1 MiB each: few at a time.
+  private static let rowsPerStep = 16
+  private static let stepsPerMessage = 64
 
   mutating func next(_ snapshot: any StoreSnapshot) throws -> StreamStep {
-    guard try verifier.step(snapshot, limit: VerifySource.rowsPerStep) else { return .end(.unknownSpace(verifier.name)) }
+    for _ in 0..<VerifySource.stepsPerMessage where !verifier.isDone {
+      guard try verifier.step(snapshot, limit: VerifySource.rowsPerStep) else { return .end(.unknownSpace(verifier.name)) }
+    }
     let faults = verifier.isDone ? verifier.faults : []
     let progress = VerifySpaceResponse(
       changesChecked: verifier.changesChecked, changesTotal: verifier.changesTotal, isDone: verifier.isDone,

@@ -51,6 +51,10 @@ extension LoopDispatcher {
   }
 }
 
+extension ListTokensResponse: SizedAnswer {
+  var heldBytes: Int { tokens.reduce(0) { $0 + 256 + $1.principal.roles.count * 96 } }
+}
+
 extension TokenDescription {
   init(_ record: TokenRecord) {
     self.init(

@@ -6,6 +6,9 @@ internal import TidemarkWire
 
 /// Create, GetOrCreate, Update, Replace, Delete and Restore: each a list of one item.
 extension LoopDispatcher {
+  /// Larger entities are read again for the answer, when their connection may have it, in bytes.
+  private static let outcomeEntityBytesMax = 8 * 1024
+
   func write(_ method: Method, _ call: IncomingCall, _ principal: Principal) throws(CallFailure) -> CallDisposition {
     guard let kind = WriteRequest.Kind(method) else { throw CallFailure(.unknownMethod(method.path)) }
     let request: WriteRequest
@@ -20,7 +23,8 @@ extension LoopDispatcher {
       .write(space: request.space, action: request.item.action, showsEntity: request.returnEntity || kind == .getOrCreate))
     let submission = WriteSubmission(
       space: request.space, principal: principal, items: [request.item],
-      deadlineNanoseconds: call.deadline?.uptimeNanoseconds, sink: mailbox, ticket: ticket)
+      deadlineNanoseconds: call.deadline?.uptimeNanoseconds, entityBytesMax: LoopDispatcher.outcomeEntityBytesMax,
+      sink: mailbox, ticket: ticket)
     return service.writer.submit(submission) ? .pending : try giveUp(ticket)
   }
 
@@ -44,28 +48,70 @@ extension LoopDispatcher {
     _ outcome: Outcome, _ space: SpaceName, _ action: WriteAction, showsEntity: Bool, _ call: PendingCall
   ) -> CallReply? {
     var outcome = outcome
-    let current = outcome.entity
+    let entity = outcome.entity
+    outcome.entity = nil
     if outcome.code.isSuccess {
-      if !showsEntity { outcome.entity = nil }
+      guard showsEntity else { return reply(WriteResponse(outcome: outcome)) }
+      guard let entity else { return showEntity(outcome, space, call) ? nil : reply(WriteResponse(outcome: outcome)) }
+      outcome.entity = entity
       return reply(WriteResponse(outcome: outcome))
     }
-    outcome.entity = nil
-    guard let current else { return refusal(outcome) }
-    if outcome.code == .conflict, tellStory(outcome, current, space, action, call) { return nil }
-    outcome.conflict = Conflict(expected: action.expected, current: current).fitted()
+    guard let id = outcome.id, outcome.version != nil else { return refusal(outcome) }
+    let key = EntityKey(type: outcome.type, id: id)
+    if outcome.code == .conflict || entity == nil, tellStory(outcome, key, space, action, call) { return nil }
+    outcome.conflict = Conflict(expected: action.expected, current: entity, isTruncated: entity == nil)
     return refusal(outcome)
+  }
+
+  /// Reads the entity as the write left it, which was too large for the outcome, and answers with it. False when it cannot be read now.
+  private func showEntity(_ outcome: Outcome, _ space: SpaceName, _ call: PendingCall) -> Bool {
+    answer(call) { snapshot in
+      var outcome = outcome
+      if let revision = outcome.revision, let snapshot = try? snapshot.get(), let record = try? snapshot.space(named: space),
+        record.epoch == outcome.epoch
+      {
+        outcome.entity = try? snapshot.logEntry(at: revision, in: record.id)?.change.entity
+      }
+      return (outcome.entity?.heldBytes ?? 0, { [outcome] in $0.reply(WriteResponse(outcome: outcome)) })
+    } unread: {
+      $0.reply(WriteResponse(outcome: outcome))
+    }
   }
 
   /// Reads what happened since the expected version and answers with it. False when it cannot be read now.
   private func tellStory(
-    _ refused: Outcome, _ current: Entity, _ space: SpaceName, _ action: WriteAction, _ call: PendingCall
+    _ refused: Outcome, _ key: EntityKey, _ space: SpaceName, _ action: WriteAction, _ call: PendingCall
+  ) -> Bool {
+    answer(call) { snapshot in
+      let outcome = ConflictReader.outcome(refused, key, space, action, snapshot)
+      return (outcome.conflict?.heldBytes ?? 0, { $0.refusal(outcome) })
+    } unread: {
+      var outcome = refused
+      outcome.conflict = Conflict(expected: action.expected, current: nil, isTruncated: true)
+      return $0.refusal(outcome)
+    }
+  }
+
+  /// Answers a write with what a reader's thread finds. False when the readers have too much to do.
+  ///
+  /// - Parameter unread: the answer when nobody can wait for the reading.
+  private func answer(
+    _ call: PendingCall,
+    _ read:
+      @escaping @Sendable (Result<any StoreSnapshot, StoreError>) -> (
+        bytes: Int, reply: @Sendable (LoopDispatcher) -> CallReply
+      ),
+    unread: @escaping @Sendable (LoopDispatcher) -> CallReply
   ) -> Bool {
     let ticket = keepOn(call)
-    let mailbox = mailbox
-    let isQueued = service.readers.submit { result in
-      let outcome = ConflictReader.outcome(refused, current, space, action, result)
-      mailbox.finish(ticket) { $0.refusal(outcome) }
+    let name = CallName(connection: call.connection.connectionID, call: call.id)
+    let read = StoreRead(name: name, account: call.connection.account) { snapshot in
+      let (bytes, reply) = read(snapshot)
+      return StoreRead.Found(bytes: bytes) { $0.finish(ticket) { dispatcher, _ in reply(dispatcher) } }
+    } end: { dispatcher, _ in
+      dispatcher.finish(ticket) { dispatcher, _ in unread(dispatcher) }
     }
+    let isQueued = submit(read)
     if !isQueued { _ = try? giveUp(ticket) }
     return isQueued
   }

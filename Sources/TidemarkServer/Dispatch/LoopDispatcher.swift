@@ -15,6 +15,8 @@ final class LoopDispatcher: CallHandler {
   private(set) lazy var mailbox = LoopMailbox(self)
   private var pending = TicketTable<PendingCall>()
   private var streams: [CallName: StreamCall] = [:]
+  private var postponed = PostponedReads()
+  private var isLookingThrough = false
   private var credentials: [UInt64: RememberedCredentials] = [:]
   /// Replies are encoded here, one after the other.
   private var buffer = ByteBuffer()
@@ -25,8 +27,13 @@ final class LoopDispatcher: CallHandler {
     self.loop = loop
   }
 
+  /// The largest buffer that is used again, in bytes.
+  private static let bufferBytesMax = 64 * 1024
+  /// How many postponed reads go to the readers at once.
+  private static let resumedReadsMax = 64
+
   /// Names a call on any connection of this loop.
-  struct CallName: Hashable {
+  struct CallName: Hashable, Sendable {
     let connection: UInt64
     let call: CallID
   }
@@ -57,7 +64,9 @@ final class LoopDispatcher: CallHandler {
 
   func cancelled(_ call: CallID, reason: CancelReason, connection: any CallConnection) {
     // Reads and writes in flight end by themselves and complete then, which frees the slot.
-    streams[CallName(connection: connection.connectionID, call: call)]?.cancel()
+    let name = CallName(connection: connection.connectionID, call: call)
+    if let read = postponed.remove(name) { return read.end(self, reason == .deadline ? .expired : .cancelled) }
+    streams[name]?.cancel()
   }
 
   func connectionClosed(_ connection: any CallConnection) { credentials[connection.connectionID] = nil }
@@ -99,7 +108,9 @@ final class LoopDispatcher: CallHandler {
 
   /// The encoding of a message, valid until the next one is encoded.
   func encode(_ message: some EncodableMessage) throws(WireError) -> ByteBuffer {
-    buffer.clear()
+    // What somebody still holds is left to them, and big memory is not kept for small messages.
+    buffer.clear(minimumCapacity: 256)
+    if buffer.capacity > LoopDispatcher.bufferBytesMax { buffer = ByteBuffer() }
     try message.withPacked(using: arena) { packed in
       _ = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: packed.size) { packed.pack(into: $0) }
     }
@@ -145,6 +156,49 @@ final class LoopDispatcher: CallHandler {
 
   /// Keeps a call on again under a new ticket: its answer needs a further step.
   func keepOn(_ call: PendingCall) -> UInt64 { pending.insert(call) }
+
+  // MARK: Reads
+
+  /// Queues a read, or postpones it. False when the readers have too much to do: nothing will come of it.
+  func submit(_ read: StoreRead) -> Bool {
+    guard read.mayStart else {
+      postpone(read)
+      return true
+    }
+    return submitNow(read)
+  }
+
+  private func submitNow(_ read: StoreRead) -> Bool {
+    let (clock, mailbox) = (service.clock, mailbox)
+    return service.readers.submit { read.run($0, clock, mailbox) }
+  }
+
+  /// Keeps a read until its connection may have more.
+  func postpone(_ read: StoreRead) {
+    postponed.add(read)
+    lookThroughLater()
+  }
+
+  private func lookThroughLater() {
+    guard !postponed.isEmpty, !isLookingThrough else { return }
+    isLookingThrough = true
+    let bound = NIOLoopBound(self, eventLoop: loop)
+    loop.scheduleTask(in: postponed.interval) { bound.value.resumePostponed() }
+  }
+
+  private func resumePostponed() {
+    isLookingThrough = false
+    for read in postponed.takeReady(limit: LoopDispatcher.resumedReadsMax, service.clock) {
+      if read.account.isClosed {
+        read.end(self, .cancelled)
+      } else if read.isExpired(service.clock) {
+        read.end(self, .expired)
+      } else if !submitNow(read) {
+        read.end(self, .overloaded)
+      }
+    }
+    lookThroughLater()
+  }
 
   // MARK: Streams
 

@@ -18,6 +18,12 @@ final class LoopMailbox: WriteSink, Sendable {
     loop.execute { dispatcher.value.finish(answers) }
   }
 
+  /// Runs something on the loop.
+  func perform(_ body: @escaping @Sendable (LoopDispatcher) -> Void) {
+    let dispatcher = dispatcher
+    loop.execute { body(dispatcher.value) }
+  }
+
   /// Answers the call of a ticket. The reply is made on the loop.
   func finish(_ ticket: UInt64, _ makeReply: @escaping @Sendable (LoopDispatcher) -> CallReply) {
     let dispatcher = dispatcher

@@ -11,9 +11,16 @@ protocol StreamSource: Sendable {
 
 /// One step of a stream.
 enum StreamStep: Sendable {
-  case message(any EncodableMessage & Sendable, isLast: Bool)
+  case message(any SizedAnswer, isLast: Bool)
   /// The stream is over: without a status, well.
   case end(RPCStatus?)
+
+  var heldBytes: Int {
+    switch self {
+    case .message(let message, _): message.heldBytes
+    case .end: 0
+    }
+  }
 }
 
 /// One server stream: reads a message ahead only while the client gives credit, and holds no snapshot in between.
@@ -39,32 +46,37 @@ final class StreamCall {
     self.onDone = onDone
   }
 
-  /// Reads the next message unless one is being read.
+  private var name: LoopDispatcher.CallName { .init(connection: connection.connectionID, call: id) }
+
+  /// Reads the next message unless one is being read, or waits to be.
   func resume() {
     guard !isDone, let source else { return }
     self.source = nil
     let bound = NIOLoopBound(self, eventLoop: dispatcher.loop)
-    let loop = dispatcher.loop
-    let isQueued = dispatcher.service.readers.submit { result in
+    let read = StoreRead(name: name, account: connection.account) { result in
       var source = source
       let step: StreamStep
       do { step = try source.next(result.get()) } catch { step = .end(.ofRead(error)) }
       let after = source
-      loop.execute { bound.value.take(step, after) }
+      return StoreRead.Found(bytes: step.heldBytes) { _ in bound.value.take(step, after) }
+    } end: { _, status in
+      // Some of the stream may have been sent.
+      let isLate = status.code == .deadlineExceeded
+      bound.value.finish(isLate ? RPCStatus(.deadlineExceeded, "The deadline passed before the stream ended.") : status)
     }
-    if !isQueued { finish(.overloaded) }
+    if !dispatcher.submit(read) { finish(.overloaded) }
   }
 
   /// Ends the stream as soon as no thread works on it.
   func cancel() {
     isCancelled = true
-    if source != nil { finish(RPCStatus(.cancelled, "The call was cancelled.")) }
+    if source != nil { finish(.cancelled) }
   }
 
   private func take(_ step: StreamStep, _ source: any StreamSource) {
     guard !isDone else { return }
     self.source = source
-    if isCancelled { return finish(RPCStatus(.cancelled, "The call was cancelled.")) }
+    if isCancelled { return finish(.cancelled) }
     switch step {
     case .end(let status): finish(status)
     case .message(let message, let isLast):

@@ -7,14 +7,21 @@ struct BatchTransaction {
   let transaction: any StoreTransaction
   let now: Timestamp
 
-  /// The results, and how many changes were stored.
+  /// How much a batch may still load and make, in bytes of fields: a batch of small requests may be about many large entities.
+  struct Room {
+    var loaded = 16 * 1024 * 1024
+    var made = 16 * 1024 * 1024
+  }
+
+  /// The results, and how many changes were stored. A result is `nil` when the request was left because there is no more room.
   func run(_ requests: [WriteSubmission], random: inout any RandomNumberGenerator) throws -> (
-    results: [WriteResult], changes: Int
+    results: [WriteResult?], changes: Int
   ) {
-    var results = [WriteResult](repeating: .unknownSpace, count: requests.count)
+    var results = [WriteResult?](repeating: .unknownSpace, count: requests.count)
+    var room = Room()
     var changes = 0
     for (space, indices) in group(requests) {
-      let part = try run(indices.map { requests[$0] }, in: space, random: &random)
+      let part = try run(indices.map { requests[$0] }, in: space, &room, random: &random)
       for (index, result) in zip(indices, part.results) { results[index] = result }
       changes += part.changes
     }
@@ -22,14 +29,18 @@ struct BatchTransaction {
   }
 
   private func run(
-    _ requests: [WriteSubmission], in space: SpaceName, random: inout any RandomNumberGenerator
-  ) throws -> (results: [WriteResult], changes: Int) {
+    _ requests: [WriteSubmission], in space: SpaceName, _ room: inout Room, random: inout any RandomNumberGenerator
+  ) throws -> (results: [WriteResult?], changes: Int) {
     guard let record = try transaction.space(named: space) else { return (requests.map { _ in .unknownSpace }, 0) }
-    var batch = try SpaceBatch(record, requests, transaction, now: now, random: &random)
-    if let results = try batch.run(transaction, random: &random) { return (results, batch.changeCount) }
+    var batch = try SpaceBatch(record, requests, transaction, now: now, &room, random: &random)
+    if let results = try batch.run(transaction, &room, random: &random) {
+      let left = [WriteResult?](repeating: nil, count: requests.count - results.count)
+      return (results + left, batch.changeCount)
+    }
     guard requests.count > 1 else { return (requests.map { _ in .revisionsUsedUp }, 0) }
     // Each is judged alone, so that those that need no revision are answered, a retry of what was applied among them.
-    let single = try requests.map { try run([$0], in: space, random: &random) }
+    room = Room()
+    let single = try requests.map { try run([$0], in: space, &room, random: &random) }
     return (single.flatMap(\.results), single.reduce(0) { $0 + $1.changes })
   }
 
@@ -66,41 +77,66 @@ private struct SpaceBatch {
   var changeCount: Int { changes.count }
 
   init(
-    _ record: SpaceRecord, _ requests: [WriteSubmission], _ transaction: any StoreTransaction, now: Timestamp,
-    random: inout any RandomNumberGenerator
+    _ record: SpaceRecord, _ submitted: [WriteSubmission], _ transaction: any StoreTransaction, now: Timestamp,
+    _ room: inout BatchTransaction.Room, random: inout any RandomNumberGenerator
   ) throws {
     self.record = record
-    self.requests = requests
     self.now = max(now, record.changedAt)
     var prepared: [[PreparedItem]] = []
-    prepared.reserveCapacity(requests.count)
-    for request in requests {
+    prepared.reserveCapacity(submitted.count)
+    for request in submitted {
       prepared.append(
         try zip(request.items, request.contents).map { item, content in
           PreparedItem(id: try item.id ?? makeID(now, &random), content: content)
         })
     }
-    self.prepared = prepared
-    judge = try SpaceBatch.makeJudge(record, requests, prepared, transaction, now: self.now)
+    let (entities, count) = try SpaceBatch.load(record, submitted, prepared, transaction, &room)
+    let isWhole = count == submitted.count
+    requests = isWhole ? submitted : Array(submitted.prefix(count))
+    self.prepared = isWhole ? prepared : Array(prepared.prefix(count))
+    judge = try SpaceBatch.makeJudge(record, requests, entities, transaction, now: self.now)
+  }
+
+  private static let requestsPerLoad = 8
+  /// With more room than this, what is loaded is not looked for before it is loaded again.
+  private static let loadedTwiceMin = 14 * 1024 * 1024
+
+  /// The latest entities that the first requests name, and how many requests these are: as many as there is room for.
+  private static func load(
+    _ record: SpaceRecord, _ requests: [WriteSubmission], _ prepared: [[PreparedItem]], _ transaction: any StoreTransaction,
+    _ room: inout BatchTransaction.Room
+  ) throws -> (entities: [EntityKey: Entity], count: Int) {
+    var entities: [EntityKey: Entity] = [:]
+    entities.reserveCapacity(requests.count)
+    var count = 0
+    var keys: [EntityKey] = []
+    while count < requests.count, room.loaded > 0 {
+      let end = min(count + requestsPerLoad, requests.count)
+      keys.removeAll(keepingCapacity: true)
+      for index in count..<end where requests[index].principal.can(.writer, in: record.name) {
+        for (item, extra) in zip(requests[index].items, prepared[index]) {
+          let key = EntityKey(type: item.type, id: extra.id)
+          // A large one is not loaded twice.
+          if room.loaded > loadedTwiceMin || entities[key] == nil { keys.append(key) }
+        }
+      }
+      for case let entity? in try transaction.entities(keys, in: record.id) {
+        entities[entity.key] = entity
+        room.loaded -= entity.fields.bytes.count
+      }
+      count = end
+    }
+    return (entities, count)
   }
 
   private static func makeJudge(
-    _ record: SpaceRecord, _ requests: [WriteSubmission], _ prepared: [[PreparedItem]], _ transaction: any StoreTransaction,
+    _ record: SpaceRecord, _ requests: [WriteSubmission], _ entities: [EntityKey: Entity], _ transaction: any StoreTransaction,
     now: Timestamp
   ) throws -> SpaceJudge {
-    var keys: [EntityKey] = []
     var operations: [PrincipalName: [OperationID]] = [:]
-    for (request, extras) in zip(requests, prepared) {
-      guard request.principal.can(.writer, in: record.name) else { continue }
-      for (item, extra) in zip(request.items, extras) {
-        keys.append(EntityKey(type: item.type, id: extra.id))
-        operations[request.principal.name, default: []].append(item.operation)
-      }
+    for request in requests where request.principal.can(.writer, in: record.name) {
+      for item in request.items { operations[request.principal.name, default: []].append(item.operation) }
     }
-    let found = try transaction.entities(keys, in: record.id)
-    var entities: [EntityKey: Entity] = [:]
-    entities.reserveCapacity(keys.count)
-    for case let entity? in found { entities[entity.key] = entity }
     let context = SpaceJudge.Context(
       space: record.name, epoch: record.epoch, revision: record.revision, receiptFloor: record.receiptFloor,
       fence: record.fence, now: now)
@@ -111,11 +147,17 @@ private struct SpaceBatch {
     return judge
   }
 
-  /// - Returns: `nil` when the space has fewer revisions left than the requests need. Nothing was stored then.
-  mutating func run(_ transaction: any StoreTransaction, random: inout any RandomNumberGenerator) throws -> [WriteResult]? {
+  /// - Returns: the results of the first requests, of as many as there was room for; `nil` when the space has fewer revisions left than
+  ///   they need. Nothing was stored then.
+  mutating func run(
+    _ transaction: any StoreTransaction, _ room: inout BatchTransaction.Room, random: inout any RandomNumberGenerator
+  ) throws -> [WriteResult]? {
     var verdicts: [[SpaceJudge.Verdict]] = []
     verdicts.reserveCapacity(requests.count)
-    for (request, extras) in zip(requests, prepared) { verdicts.append(judgeItems(of: request, extras)) }
+    for (request, extras) in zip(requests, prepared) {
+      guard room.made > 0 else { break }
+      verdicts.append(judgeItems(of: request, extras, &room))
+    }
     if let last = changes.last, last.entity.revision.rawValue > Limits.revisionMax { return nil }
     try store(transaction, random: &random)
     return try zip(requests, verdicts).map { request, verdicts in
@@ -123,11 +165,16 @@ private struct SpaceBatch {
     }
   }
 
-  private mutating func judgeItems(of request: WriteSubmission, _ extras: [PreparedItem]) -> [SpaceJudge.Verdict] {
+  private mutating func judgeItems(
+    of request: WriteSubmission, _ extras: [PreparedItem], _ room: inout BatchTransaction.Room
+  ) -> [SpaceJudge.Verdict] {
     zip(request.items, extras).map { item, extra in
       let verdict = judge.judge(item, id: extra.id, content: extra.content, by: request.principal)
       if case .judged(_, let change, let receipt) = verdict {
-        if let change { changes.append(change) }
+        if let change {
+          changes.append(change)
+          room.made -= change.entity.fields.bytes.count
+        }
         if let receipt { receipts[request.principal.name, default: []].append(receipt) }
       }
       return verdict
@@ -171,13 +218,16 @@ private struct SpaceBatch {
     var outcomes: [Outcome] = []
     outcomes.reserveCapacity(verdicts.count)
     for (item, verdict) in zip(request.items, verdicts) {
+      var outcome: Outcome
       switch verdict {
-      case .judged(let outcome, _, _): outcomes.append(outcome)
-      case .replay(let receipt): outcomes.append(try replay(receipt, of: item, transaction))
+      case .judged(let judged, _, _): outcome = judged
+      case .replay(let receipt): outcome = try replay(receipt, of: item, transaction)
       case .corrupt:
         // Undoes the transaction: the other items of the request were judged, too, and a request with damage does nothing.
         throw StoreError(.corrupt, "the fields of the entity \(item.type)/\(item.id?.text ?? "") do not decode")
       }
+      if let entity = outcome.entity, entity.fields.bytes.count > request.entityBytesMax { outcome.entity = nil }
+      outcomes.append(outcome)
     }
     return .outcomes(outcomes)
   }

@@ -16,7 +16,9 @@ final class CommitLoop {
   /// Judges and stores requests in one transaction.
   ///
   /// When something stored is damaged, each request gets a transaction of its own, so that only those that meet the damage fail.
-  func commit(_ requests: [WriteSubmission], now: Timestamp) -> (results: [WriteResult], changes: Int) {
+  ///
+  /// - Returns: for each request its result: `nil` when it was left for a further transaction. The first is never left.
+  func commit(_ requests: [WriteSubmission], now: Timestamp) -> (results: [WriteResult?], changes: Int) {
     guard !isFailed else { return (requests.map { _ in .unknown }, 0) }
     do {
       return try writer.write { transaction in

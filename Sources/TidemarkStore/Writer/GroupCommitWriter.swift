@@ -113,10 +113,15 @@ public final class GroupCommitWriter: Sendable {
 
   /// Commits the requests whose deadline has not passed, answers all, and empties the list.
   private func commit(_ requests: inout [WriteSubmission], _ loop: CommitLoop) {
-    guard !requests.isEmpty else { return }
+    // More than once when what the requests load or make is too large for one transaction.
+    while !requests.isEmpty { commitOnce(&requests, loop) }
+  }
+
+  private func commitOnce(_ requests: inout [WriteSubmission], _ loop: CommitLoop) {
     let uptime = clock.uptimeNanoseconds()
     let live = requests.filter { $0.deadlineNanoseconds.map { uptime < $0 } ?? true }
     var answers = Answers()
+    var left: [WriteSubmission] = []
     if live.count < requests.count {
       for request in requests where request.deadlineNanoseconds.map({ uptime >= $0 }) ?? false {
         answers.add(.expired, to: request)
@@ -124,13 +129,15 @@ public final class GroupCommitWriter: Sendable {
     }
     if !live.isEmpty {
       let (results, changes) = loop.commit(live, now: clock.now())
-      for (request, result) in zip(live, results) { answers.add(result, to: request) }
+      for (request, result) in zip(live, results) {
+        if let result { answers.add(result, to: request) } else { left.append(request) }
+      }
       statisticsBox.withLock {
         $0.commits &+= 1
         $0.changes &+= UInt64(changes)
       }
     }
-    requests.removeAll(keepingCapacity: true)
+    if left.isEmpty { requests.removeAll(keepingCapacity: true) } else { requests = left }
     answers.deliver()
   }
 }

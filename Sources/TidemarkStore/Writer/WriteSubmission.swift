@@ -10,19 +10,22 @@ public struct WriteSubmission: Sendable {
   let contents: [Digest32]
   /// Nothing is judged after this point of `StoreClock.uptimeNanoseconds`; `nil` for no deadline.
   public var deadlineNanoseconds: UInt64?
+  /// Outcomes carry no entity whose fields take more bytes than this: the entity is to be read again for the answer.
+  public var entityBytesMax: Int
   /// Who gets the answer, and under which number.
   public var sink: any WriteSink
   public var ticket: UInt64
 
   public init(
-    space: SpaceName, principal: Principal, items: [WriteItem], deadlineNanoseconds: UInt64?, sink: any WriteSink,
-    ticket: UInt64
+    space: SpaceName, principal: Principal, items: [WriteItem], deadlineNanoseconds: UInt64?,
+    entityBytesMax: Int = .max, sink: any WriteSink, ticket: UInt64
   ) {
     self.space = space
     self.principal = principal
     self.items = items
     contents = items.map { Digest32.sha256(WriteContent.encode($0)) }
     self.deadlineNanoseconds = deadlineNanoseconds
+    self.entityBytesMax = entityBytesMax
     self.sink = sink
     self.ticket = ticket
   }

@@ -42,6 +42,8 @@ public protocol CallConnection: AnyObject {
   var peer: String { get }
   /// Unique in this process.
   var connectionID: UInt64 { get }
+  /// What the connection holds of answers. It may be used from any thread.
+  var account: AnswerAccount { get }
   /// Ends a call and frees its slot. Nothing reaches the socket before `flush()`, or the end of the current read.
   func complete(_ call: CallID, with reply: CallReply)
   /// Sends a message of a stream.

@@ -18,6 +18,8 @@ struct OutboundFlow {
   /// Whether the socket takes bytes.
   var isWritable = true
   private var dataFramesSent = 0
+  /// The memory of the messages that wait, in bytes.
+  private(set) var heldBytes = 0
 
   /// What one stream has to send.
   struct Stream {
@@ -88,8 +90,17 @@ struct OutboundFlow {
   func makeCredit() -> SendCredit { SendCredit(streamCreditInitial) }
 
   mutating func close(_ stream: UInt32) {
-    guard !streams.isEmpty, let removed = streams.removeValue(forKey: stream), removed.isWaiting else { return }
+    guard !streams.isEmpty, let removed = streams.removeValue(forKey: stream) else { return }
+    for message in removed.queue { heldBytes -= message.bytes.storageCapacity }
+    guard removed.isWaiting else { return }
     waiting.removeAll { $0 == stream }
+  }
+
+  /// Forgets all streams: the connection is gone.
+  mutating func closeAll() {
+    streams = [:]
+    waiting = []
+    heldBytes = 0
   }
 
   /// Queues a message and sends what can be sent of it.
@@ -97,6 +108,7 @@ struct OutboundFlow {
   /// - Returns: whether a further message could be sent at once.
   mutating func send(_ message: Message, on stream: UInt32, into out: inout ByteBuffer) -> Bool {
     guard streams[stream] != nil else { return false }
+    heldBytes += message.bytes.storageCapacity
     streams[stream]?.queue.append(message)
     pump(stream, into: &out)
     let canSend = isReady(stream, out)
@@ -181,6 +193,7 @@ struct OutboundFlow {
       if part < remaining {
         streams[id]?.queue[0] = message
       } else {
+        heldBytes -= message.bytes.storageCapacity
         streams[id]?.queue.removeFirst()
       }
     }

@@ -8,6 +8,7 @@ struct ConnectionSetup: Sendable {
   let hello: Hello
   let counts: ConnectionCounts
   let children: ConnectionSet
+  let budget: AnswerBudget
   /// The dispatcher of each event loop.
   let handlers: [ObjectIdentifier: NIOLoopBoundBox<any CallHandler>]
 
@@ -27,7 +28,7 @@ struct ConnectionSetup: Sendable {
     let sniffer = CodecSniffer(timeout: limits.handshakeTimeout, onClose: onClose) { [self] in
       let tidemark = TidemarkServerHandler(
         handler: handler, limits: limits, hello: hello, eventLoop: channel.eventLoop, peer: peer, connectionID: id,
-        acceptedAt: acceptedAt, onClose: onClose)
+        account: budget.openAccount(), acceptedAt: acceptedAt, onClose: onClose)
       let bound = NIOLoopBound(tidemark, eventLoop: channel.eventLoop)
       children.setDrain(channel) {
         channel.eventLoop.execute { bound.value.drain() }

@@ -11,22 +11,28 @@ public final class TidemarkListener: Sendable {
   private let channel: any Channel
   private let counts: ConnectionCounts
   private let children: ConnectionSet
+  private let budget: AnswerBudget
   private let limits: ServerLimits
   private let logger: Logger
 
   private init(
-    port: Int, channel: any Channel, counts: ConnectionCounts, children: ConnectionSet, limits: ServerLimits, logger: Logger
+    port: Int, channel: any Channel, counts: ConnectionCounts, children: ConnectionSet, budget: AnswerBudget,
+    limits: ServerLimits, logger: Logger
   ) {
     self.port = port
     self.channel = channel
     self.counts = counts
     self.children = children
+    self.budget = budget
     self.limits = limits
     self.logger = logger
   }
 
   /// Connections now.
   public var connectionCount: Int { counts.total }
+
+  /// Answers that nobody has read yet, in bytes.
+  public var heldAnswerBytes: Int { budget.heldBytes }
 
   /// Binds and starts to accept.
   ///
@@ -49,12 +55,14 @@ public final class TidemarkListener: Sendable {
         NIOLoopBoundBox(makeHandler(loop), eventLoop: loop)
       }.get()
     }
-    let setup = ConnectionSetup(limits: limits, hello: hello, counts: counts, children: children, handlers: handlers)
+    let budget = AnswerBudget(limits: limits)
+    let setup = ConnectionSetup(
+      limits: limits, hello: hello, counts: counts, children: children, budget: budget, handlers: handlers)
     let channel = try await makeServerChannel(group: group, setup: setup, host: host, port: port)
     guard let bound = channel.localAddress?.port else { throw ChannelError.unknownLocalAddress }
     logger.info("listening", metadata: ["host": "\(host)", "port": "\(bound)"])
     return TidemarkListener(
-      port: bound, channel: channel, counts: counts, children: children, limits: limits, logger: logger)
+      port: bound, channel: channel, counts: counts, children: children, budget: budget, limits: limits, logger: logger)
   }
 
   /// Stops to accept, lets calls in flight finish, and closes each connection once its replies are written.

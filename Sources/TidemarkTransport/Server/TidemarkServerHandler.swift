@@ -14,6 +14,7 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
   let eventLoop: any EventLoop
   let connectionID: UInt64
   let peer: String
+  let account: AnswerAccount
   private let handler: any CallHandler
   private let onClose: @Sendable () -> Void
   private let limits: ServerLimits
@@ -38,16 +39,23 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
   /// The bytes given to the channel, and the clock of the stall watch.
   private var bytesWritten = 0
   private var progress = (bytes: 0, at: NIODeadline.now())
+  /// What the account was told that this connection holds.
+  private var countedBytes = 0
+  /// The bytes given to the channel since it was last asked what it holds.
+  private var uncountedBytes = 0
+  /// While all together are fewer than this, what the channel holds is not asked for.
+  private static let uncountedBytesMax = 16 * 1024
 
   init(
     handler: any CallHandler, limits: ServerLimits, hello: Hello, eventLoop: any EventLoop, peer: String, connectionID: UInt64,
-    acceptedAt: NIODeadline = .now(), onClose: @escaping @Sendable () -> Void
+    account: AnswerAccount? = nil, acceptedAt: NIODeadline = .now(), onClose: @escaping @Sendable () -> Void
   ) {
     self.handler = handler
     self.limits = limits
     self.eventLoop = eventLoop
     self.peer = peer
     self.connectionID = connectionID
+    self.account = account ?? AnswerBudget(limits: limits).openAccount()
     self.onClose = onClose
     machine = ServerStateMachine(limits: limits, hello: hello, now: acceptedAt)
   }
@@ -89,6 +97,8 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
       machine.writePong(into: &out)
       run(now: .now(), didRead: false)
       flush()
+    } else {
+      updateAccount()
     }
     context.fireChannelWritabilityChanged()
   }
@@ -114,6 +124,10 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
     machine.connectionLost()
     run(now: .now(), didRead: false)
     self.context = nil
+    machine.outbound.closeAll()
+    out = ByteBuffer()
+    updateAccount()
+    account.close()
     if isOpen { handler.connectionClosed(self) }
     isOpen = false
     onClose()
@@ -142,6 +156,7 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
     guard !isRunning else { return }
     if !machine.events.isEmpty || machine.outbound.hasWaiting || input.readableBytes > 0 { run(now: .now(), didRead: false) }
     writeOut()
+    updateAccount()
     releaseRead()
     if machine.callWakeAt < wakeAt { schedule(machine.callWakeAt) }
   }
@@ -220,7 +235,13 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
   private func writeOut() {
     guard out.readableBytes > 0, let context, context.channel.isActive else { return }
     bytesWritten &+= out.readableBytes
-    context.writeAndFlush(wrapOutboundOut(out), promise: nil)
+    uncountedBytes &+= out.readableBytes
+    if countedBytes == 0, uncountedBytes < Self.uncountedBytesMax {
+      context.writeAndFlush(wrapOutboundOut(out), promise: nil)
+    } else {
+      let bound = NIOLoopBound(self, eventLoop: eventLoop)
+      context.writeAndFlush(wrapOutboundOut(out)).whenComplete { _ in bound.value.updateAccount() }
+    }
     // A buffer that the socket took whole is free again and is used for the next turn; a big one is not worth keeping.
     if out.capacity > 32 * 1024 { out = ByteBuffer() } else { out.clear() }
     if !context.channel.isWritable { updateWritability(context) }
@@ -229,6 +250,18 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
   private func updateWritability(_ context: ChannelHandlerContext) {
     machine.outbound.isWritable = context.channel.isWritable
     machine.backlogBytes = context.channel.isWritable ? 0 : bufferedBytes(context)
+  }
+
+  /// Tells the account what this connection holds, when that has changed. Small answers that the socket takes cost nothing here.
+  private func updateAccount() {
+    let queued = machine.outbound.heldBytes
+    guard queued > 0 || countedBytes > 0 || uncountedBytes >= Self.uncountedBytesMax else { return }
+    uncountedBytes = 0
+    let held = queued + out.readableBytes + (context.map(bufferedBytes) ?? 0)
+    account.setHeldForCredit(machine.outbound.isWritable ? queued : 0)
+    guard held != countedBytes else { return }
+    account.reserve(held - countedBytes)
+    countedBytes = held
   }
 
   private func bufferedBytes(_ context: ChannelHandlerContext) -> Int {
@@ -263,13 +296,15 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
     run(now: now, didRead: false)
     flush()
     let buffered = bufferedBytes(context)
-    if buffered == 0 || bytesWritten - buffered > progress.bytes {
+    // Streams may wait for credit as long as there is room for what they hold.
+    let isWaiting = buffered > 0 || (machine.outbound.heldBytes > 0 && account.budget.isTight)
+    if !isWaiting || bytesWritten - buffered > progress.bytes {
       progress = (bytesWritten - buffered, now)
     } else if now >= progress.at + limits.writeStallTimeout {
       context.close(promise: nil)
       return
     }
-    schedule(buffered == 0 ? next : min(next, progress.at + limits.writeStallTimeout))
+    schedule(isWaiting ? min(next, progress.at + limits.writeStallTimeout) : next)
   }
 
   private func close(afterWriting: Bool) {
@@ -290,6 +325,7 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
     context.writeAndFlush(wrapOutboundOut(bytes)).whenComplete { _ in
       giveUp.cancel()
       bound.value.isOutputDone = true
+      bound.value.updateAccount()
       guard !bound.value.isInputClosed else { return channel.close(promise: nil) }
       channel.close(mode: .output, promise: nil)
       channel.eventLoop.scheduleTask(in: linger) { channel.close(promise: nil) }
