@@ -43,7 +43,7 @@ public final class TidemarkService: Sendable {
     let tokens = try store.openReader().read { try $0.tokens() }
     authenticator = Authenticator(tokens: tokens, isDevelopment: options.isDevelopment)
     writer = try GroupCommitWriter(
-      store: store, clock: clock, random: random, options: options.writer,
+      store: store, clock: clock, random: random, options: options.writer, decodeSchema: { try Schema.decode($0) },
       onFatal: { error in
         logger.critical("a commit failed, the store takes no more writes", metadata: ["error": "\(error)"])
         onFatal(error)

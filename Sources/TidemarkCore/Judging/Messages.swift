@@ -8,6 +8,10 @@ enum Messages {
   static let operationReused =
     "This operation id was used before for a write with other content. Use a new id for a new write."
 
+  static let tooMuchData = "The items before this one are about too much data for one bulk. Send this one again in another."
+
+  static func aborted(by item: Int) -> String { "This was not done because item \(item) failed." }
+
   static func notFound(_ type: TypeName, _ id: EntityID) -> String { "There is no \(type) '\(id)'." }
 
   static func deleted(_ entity: Entity) -> String {

@@ -6,9 +6,14 @@ final class CommitLoop {
   private var random: any RandomNumberGenerator
   private let onFatal: @Sendable (StoreError) -> Void
   private var isFailed = false
+  private let schemas: SchemaCache
 
-  init(writer: any StoreWriter, random: any RandomNumberGenerator, onFatal: @escaping @Sendable (StoreError) -> Void) {
+  init(
+    writer: any StoreWriter, schemas: SchemaCache, random: any RandomNumberGenerator,
+    onFatal: @escaping @Sendable (StoreError) -> Void
+  ) {
     self.writer = writer
+    self.schemas = schemas
     self.random = random
     self.onFatal = onFatal
   }
@@ -22,9 +27,10 @@ final class CommitLoop {
     guard !isFailed else { return (requests.map { _ in .unknown }, 0) }
     do {
       return try writer.write { transaction in
-        try BatchTransaction(transaction: transaction, now: now).run(requests, random: &random)
+        try BatchTransaction(transaction: transaction, now: now, schemas: schemas).run(requests, random: &random)
       }
     } catch {
+      schemas.forgetAll()
       let failure = note(error)
       if failure == .corrupt, requests.count > 1 {
         let single = requests.map { commit([$0], now: now) }

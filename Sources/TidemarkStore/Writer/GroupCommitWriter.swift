@@ -1,5 +1,5 @@
 internal import Synchronization
-internal import TidemarkCore
+public import TidemarkCore
 
 /// The one writer of a store: takes whatever is queued, judges it in one transaction, commits, and only then answers.
 ///
@@ -40,20 +40,28 @@ public final class GroupCommitWriter: Sendable {
   /// Opens the store's writer and starts its thread.
   ///
   /// - Parameters:
+  ///   - decodeSchema: reads what `SchemaRecord.content` keeps. Without it, spaces with a schema take no writes.
   ///   - random: makes salts, ids and epochs. Belongs to the writer's thread from here on.
   ///   - onFatal: called once, on the writer's thread, when a commit failed in a way that must not be retried. The writer refuses everything then.
   public init(
     store: any EntityStore, clock: StoreClock, random: sending any RandomNumberGenerator, options: Options = Options(),
+    decodeSchema: @escaping @Sendable ([UInt8]) throws -> Schema = GroupCommitWriter.noSchemas,
     onFatal: @escaping @Sendable (StoreError) -> Void
   ) throws {
     self.options = options
     self.clock = clock
     queue = WorkQueue(capacity: options.queuedRequestsMax)
-    let loop = CommitLoop(writer: try store.openWriter(), random: random, onFatal: onFatal)
+    let loop = CommitLoop(
+      writer: try store.openWriter(), schemas: SchemaCache(decode: decodeSchema), random: random, onFatal: onFatal)
     // The loop belongs to the thread from here on; nothing else keeps it.
     nonisolated(unsafe) let owned = loop
     let worker = WorkerThread { [self] in run(owned) }
     thread.withLock { $0 = worker }
+  }
+
+  /// Reads no schema.
+  public static let noSchemas: @Sendable ([UInt8]) throws -> Schema = { _ in
+    throw StoreError(.unknownFormat, "this writer reads no schemas")
   }
 
   /// Queues a request. False when the queue is full or the writer is closed: nothing was done, and the sink hears nothing.

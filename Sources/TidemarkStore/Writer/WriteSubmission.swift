@@ -8,6 +8,10 @@ public struct WriteSubmission: Sendable {
   public let items: [WriteItem]
   /// For each item, the digest of what it asks for. Made by the submitter, so that the writer's thread need not.
   let contents: [Digest32]
+  /// How the items depend on each other.
+  public var mode: BulkMode
+  /// Only tell what would become of the items: nothing is stored.
+  public var validatesOnly: Bool
   /// Nothing is judged after this point of `StoreClock.uptimeNanoseconds`; `nil` for no deadline.
   public var deadlineNanoseconds: UInt64?
   /// Outcomes carry no entity whose fields take more bytes than this: the entity is to be read again for the answer.
@@ -17,13 +21,15 @@ public struct WriteSubmission: Sendable {
   public var ticket: UInt64
 
   public init(
-    space: SpaceName, principal: Principal, items: [WriteItem], deadlineNanoseconds: UInt64?,
-    entityBytesMax: Int = .max, sink: any WriteSink, ticket: UInt64
+    space: SpaceName, principal: Principal, items: [WriteItem], mode: BulkMode = .partial, validatesOnly: Bool = false,
+    deadlineNanoseconds: UInt64?, entityBytesMax: Int = .max, sink: any WriteSink, ticket: UInt64
   ) {
     self.space = space
     self.principal = principal
     self.items = items
     contents = items.map { Digest32.sha256(WriteContent.encode($0)) }
+    self.mode = mode
+    self.validatesOnly = validatesOnly
     self.deadlineNanoseconds = deadlineNanoseconds
     self.entityBytesMax = entityBytesMax
     self.sink = sink

@@ -21,28 +21,44 @@ import TidemarkCore
         context: .init(
           space: space, epoch: epoch, revision: Revision(rawValue: revision), receiptFloor: Revision(rawValue: receiptFloor),
           fence: Revision(rawValue: fence), now: Timestamp(rawValue: 1_000)),
-        entities: entities)
+        entities: entities.mapValues { $0 }, source: JudgedSpace())
     }
 
     mutating func judge(
       _ action: WriteAction, operation: UInt64? = nil, content: UInt64? = nil, known: UInt64? = nil,
       by principal: Principal? = nil
-    ) -> SpaceJudge.Verdict {
+    ) throws -> Judged {
       let number = operation ?? nextOperation
       nextOperation += 1
       let item = WriteItem(
         operation: OperationID(rawValue: Bytes16(high: 0, low: number)), type: key.type, id: key.id, action: action,
         knownRevision: known.map { Revision(rawValue: $0) })
-      return judge.judge(
+      let (changes, receipts) = (judge.changes.count, judge.receipts.count)
+      let verdict = try judge.judge(
         item, id: key.id, content: Digest32(words: (content ?? number, 0, 0, 0)), by: principal ?? writer)
+      switch verdict {
+      case .judged(let outcome):
+        return .judged(
+          outcome, judge.changes.dropFirst(changes).first, judge.receipts.dropFirst(receipts).first?.receipt)
+      case .replay(let receipt): return .replay(receipt)
+      case .corrupt: return .corrupt
+      }
+    }
+
+    /// A verdict with what it left behind.
+    enum Judged {
+      case judged(Outcome, Change?, Receipt?)
+      case replay(Receipt)
+      case corrupt
     }
 
     /// The code of the outcome; `nil` for a replay.
     mutating func code(
       _ action: WriteAction, operation: UInt64? = nil, content: UInt64? = nil, known: UInt64? = nil,
       by principal: Principal? = nil
-    ) -> OutcomeCode? {
-      if case .judged(let outcome, _, _) = judge(action, operation: operation, content: content, known: known, by: principal) {
+    ) throws -> OutcomeCode? {
+      if case .judged(let outcome, _, _) = try judge(action, operation: operation, content: content, known: known, by: principal)
+      {
         return outcome.code
       }
       return nil
@@ -65,8 +81,8 @@ import TidemarkCore
 
   @Test func versionsStartAtOneAndStepByOne() throws {
     var world = try World()
-    guard case .judged(_, let created?, _) = world.judge(.create(try fields(1))),
-      case .judged(_, let updated?, _) = world.judge(try set(2, 1))
+    guard case .judged(_, let created?, _) = try world.judge(.create(try fields(1))),
+      case .judged(_, let updated?, _) = try world.judge(set(2, 1))
     else { throw RandomValues.Missing() }
     #expect(created.entity.version == .first && created.previous == .zero)
     #expect(updated.entity.version.rawValue == 2 && updated.previous == created.entity.revision)
@@ -75,44 +91,46 @@ import TidemarkCore
 
   @Test func staleAndFutureVersionsConflict() throws {
     var world = try World()
-    #expect(world.code(.create(try fields(1))) == .applied)
-    #expect(world.code(try set(2, 1)) == .applied)
-    #expect(world.code(try set(3, 1)) == .conflict)
-    #expect(world.code(try set(3, 9)) == .conflict)
-    #expect(world.code(try set(3, 2, revision: 1)) == .conflict)
-    #expect(world.code(try set(3, 2, revision: 2)) == .applied)
+    #expect(try world.code(.create(try fields(1))) == .applied)
+    #expect(try world.code(set(2, 1)) == .applied)
+    #expect(try world.code(set(3, 1)) == .conflict)
+    #expect(try world.code(set(3, 9)) == .conflict)
+    #expect(try world.code(set(3, 2, revision: 1)) == .conflict)
+    #expect(try world.code(set(3, 2, revision: 2)) == .applied)
   }
 
   @Test func unchangedMakesNoVersion() throws {
     var world = try World()
-    #expect(world.code(.create(try fields(1))) == .applied)
-    #expect(world.code(try set(1, 1)) == .unchanged)
-    #expect(world.code(.replace(try fields(1), expected(1))) == .unchanged)
+    #expect(try world.code(.create(try fields(1))) == .applied)
+    #expect(try world.code(set(1, 1)) == .unchanged)
+    #expect(try world.code(.replace(try fields(1), expected(1))) == .unchanged)
     #expect(world.judge.revision.rawValue == 1)
   }
 
   @Test func deleteRestoreAndRecreateContinueTheVersions() throws {
     var world = try World()
-    #expect(world.code(.create(try fields(1))) == .applied)
-    #expect(world.code(.delete(expected(1))) == .applied)
-    #expect(world.code(.delete(expected(2))) == .unchanged)
-    #expect(world.code(.delete(expected(1))) == .conflict)
-    #expect(world.code(try set(2, 2)) == .notFound)
-    #expect(world.code(.restore(expected(2))) == .applied)
-    #expect(world.code(.restore(expected(3))) == .unchanged)
-    #expect(world.code(.delete(expected(3))) == .applied)
-    guard case .judged(let outcome, let change?, _) = world.judge(.create(try fields(7))) else { throw RandomValues.Missing() }
+    #expect(try world.code(.create(try fields(1))) == .applied)
+    #expect(try world.code(.delete(expected(1))) == .applied)
+    #expect(try world.code(.delete(expected(2))) == .unchanged)
+    #expect(try world.code(.delete(expected(1))) == .conflict)
+    #expect(try world.code(set(2, 2)) == .notFound)
+    #expect(try world.code(.restore(expected(2))) == .applied)
+    #expect(try world.code(.restore(expected(3))) == .unchanged)
+    #expect(try world.code(.delete(expected(3))) == .applied)
+    guard case .judged(let outcome, let change?, _) = try world.judge(.create(try fields(7))) else {
+      throw RandomValues.Missing()
+    }
     #expect(outcome.code == .applied && change.entity.version.rawValue == 5 && change.kind == .create)
-    #expect(world.code(.create(try fields(7))) == .alreadyExists)
-    #expect(world.code(.getOrCreate(try fields(9))) == .unchanged)
+    #expect(try world.code(.create(try fields(7))) == .alreadyExists)
+    #expect(try world.code(.getOrCreate(try fields(9))) == .unchanged)
   }
 
   @Test func receiptsReplayAndGuardTheirContent() throws {
     var world = try World()
-    #expect(world.code(.create(try fields(1)), operation: 77) == .applied)
-    guard case .replay(let receipt) = world.judge(.create(try fields(1)), operation: 77) else { throw RandomValues.Missing() }
+    #expect(try world.code(.create(try fields(1)), operation: 77) == .applied)
+    guard case .replay(let receipt) = try world.judge(.create(try fields(1)), operation: 77) else { throw RandomValues.Missing() }
     #expect(receipt.code == .applied && receipt.version == .first)
-    guard case .judged(let misuse, nil, nil) = world.judge(.create(try fields(2)), operation: 77, content: 78) else {
+    guard case .judged(let misuse, nil, nil) = try world.judge(.create(try fields(2)), operation: 77, content: 78) else {
       throw RandomValues.Missing()
     }
     #expect(misuse.code == .invalid && misuse.violations.first?.rule == "operation_id_reused")
@@ -120,27 +138,29 @@ import TidemarkCore
 
   @Test func receiptsBelongToOnePrincipal() throws {
     var world = try World()
-    #expect(world.code(.create(try fields(1)), operation: 77) == .applied)
+    #expect(try world.code(.create(try fields(1)), operation: 77) == .applied)
     let other = Principal(name: try RandomValues.require(PrincipalName("night porter")), roleEverywhere: .writer)
-    #expect(world.code(.create(try fields(1)), operation: 77, by: other) == .alreadyExists)
+    #expect(try world.code(.create(try fields(1)), operation: 77, by: other) == .alreadyExists)
   }
 
   @Test func receiptIsNotShownToWhoMayNoLongerWrite() throws {
     var world = try World()
-    #expect(world.code(.create(try fields(1)), operation: 77) == .applied)
+    #expect(try world.code(.create(try fields(1)), operation: 77) == .applied)
     let demoted = Principal(name: world.writer.name, roleEverywhere: .reader)
-    #expect(world.code(.create(try fields(1)), operation: 77, by: demoted) == .forbidden)
+    #expect(try world.code(.create(try fields(1)), operation: 77, by: demoted) == .forbidden)
   }
 
   @Test func createOverDeletedIsCreatedAnew() throws {
     var world = try World()
-    #expect(world.code(.create(try fields(1))) == .applied)
-    #expect(world.code(.delete(expected(1))) == .applied)
+    #expect(try world.code(.create(try fields(1))) == .applied)
+    #expect(try world.code(.delete(expected(1))) == .applied)
     let other = Principal(name: try RandomValues.require(PrincipalName("night porter")), roleEverywhere: .writer)
-    guard case .judged(_, let restored?, _) = world.judge(.restore(expected(2)), by: other) else { throw RandomValues.Missing() }
+    guard case .judged(_, let restored?, _) = try world.judge(.restore(expected(2)), by: other) else {
+      throw RandomValues.Missing()
+    }
     #expect(restored.entity.created.by == world.writer.name && restored.entity.updated.by == other.name)
-    #expect(world.code(.delete(expected(3))) == .applied)
-    guard case .judged(_, let made?, _) = world.judge(.create(try fields(2)), by: other) else { throw RandomValues.Missing() }
+    #expect(try world.code(.delete(expected(3))) == .applied)
+    guard case .judged(_, let made?, _) = try world.judge(.create(try fields(2)), by: other) else { throw RandomValues.Missing() }
     #expect(made.entity.created.by == other.name && made.previous.rawValue == 4)
   }
 
@@ -156,54 +176,54 @@ import TidemarkCore
 
   @Test func writesFromBeforeTheFenceToADeletedEntityArePurged() throws {
     var world = try gone(.deleted, fence: 3)
-    #expect(world.code(try set(1, 1, revision: 3)) == .purged)
-    #expect(world.code(try set(1, 1)) == .conflict)
-    #expect(world.code(.restore(expected(2, revision: 4))) == .applied)
+    #expect(try world.code(set(1, 1, revision: 3)) == .purged)
+    #expect(try world.code(set(1, 1)) == .conflict)
+    #expect(try world.code(.restore(expected(2, revision: 4))) == .applied)
     world = try gone(.deleted, fence: 2)
-    #expect(world.code(try set(1, 1, revision: 3)) == .conflict)
+    #expect(try world.code(set(1, 1, revision: 3)) == .conflict)
     world = try gone(.alive, fence: 3)
-    #expect(world.code(try set(1, 1, revision: 3)) == .conflict)
+    #expect(try world.code(set(1, 1, revision: 3)) == .conflict)
   }
 
   @Test func purgedEntityComesBackOnlyByCreate() throws {
     var world = try gone(.purged, fence: 0)
-    #expect(world.code(try set(1, 2)) == .purged)
-    #expect(world.code(.restore(expected(2))) == .purged)
-    #expect(world.code(.delete(expected(2))) == .unchanged)
-    guard case .judged(_, let made?, _) = world.judge(.create(try fields(1))) else { throw RandomValues.Missing() }
+    #expect(try world.code(set(1, 2)) == .purged)
+    #expect(try world.code(.restore(expected(2))) == .purged)
+    #expect(try world.code(.delete(expected(2))) == .unchanged)
+    guard case .judged(_, let made?, _) = try world.judge(.create(try fields(1))) else { throw RandomValues.Missing() }
     #expect(made.entity.version.rawValue == 3)
   }
 
   @Test func refusalsLeaveReceiptsExceptForbidden() throws {
     var world = try World()
-    guard case .judged(_, nil, let kept?) = world.judge(try set(1, 1)) else { throw RandomValues.Missing() }
+    guard case .judged(_, nil, let kept?) = try world.judge(set(1, 1)) else { throw RandomValues.Missing() }
     #expect(kept.code == .notFound)
     let reader = Principal(name: world.writer.name, roleEverywhere: .reader)
-    guard case .judged(let outcome, nil, nil) = world.judge(try set(1, 1), by: reader) else { throw RandomValues.Missing() }
+    guard case .judged(let outcome, nil, nil) = try world.judge(set(1, 1), by: reader) else { throw RandomValues.Missing() }
     #expect(outcome.code == .forbidden && outcome.version == nil)
   }
 
   @Test func writesOlderThanTheReceiptFloorAreNotJudgedAgain() throws {
     var world = try World(receiptFloor: 10, revision: 20)
-    #expect(world.code(.create(try fields(1)), known: 9) == .receiptExpired)
-    #expect(world.code(.create(try fields(1)), known: 10) == .applied)
+    #expect(try world.code(.create(try fields(1)), known: 9) == .receiptExpired)
+    #expect(try world.code(.create(try fields(1)), known: 10) == .applied)
   }
 
   @Test func anotherEpochIsNamed() throws {
     var world = try World()
-    #expect(world.code(.create(try fields(1))) == .applied)
-    #expect(world.code(try set(2, 1, epoch: Epoch(rawValue: Bytes16(high: 9, low: 9)))) == .epochChanged)
-    #expect(world.code(try set(2, 1, epoch: world.epoch)) == .applied)
+    #expect(try world.code(.create(try fields(1))) == .applied)
+    #expect(try world.code(set(2, 1, epoch: Epoch(rawValue: Bytes16(high: 9, low: 9)))) == .epochChanged)
+    #expect(try world.code(set(2, 1, epoch: world.epoch)) == .applied)
   }
 
   @Test func anotherEpochIsNamedAlsoWhereTheEntityIsUnknown() throws {
     var world = try World()
     let other = Epoch(rawValue: Bytes16(high: 9, low: 9))
-    #expect(world.code(try set(2, 1, epoch: other)) == .epochChanged)
-    #expect(world.code(.replace(try fields(1), expected(1, epoch: other))) == .epochChanged)
-    #expect(world.code(.delete(expected(1, epoch: other))) == .epochChanged)
-    #expect(world.code(.restore(expected(1, epoch: other))) == .epochChanged)
-    #expect(world.code(.delete(expected(1, epoch: world.epoch))) == .notFound)
+    #expect(try world.code(set(2, 1, epoch: other)) == .epochChanged)
+    #expect(try world.code(.replace(try fields(1), expected(1, epoch: other))) == .epochChanged)
+    #expect(try world.code(.delete(expected(1, epoch: other))) == .epochChanged)
+    #expect(try world.code(.restore(expected(1, epoch: other))) == .epochChanged)
+    #expect(try world.code(.delete(expected(1, epoch: world.epoch))) == .notFound)
   }
 
   @Test func oversizeIsInvalid() throws {
@@ -211,7 +231,7 @@ import TidemarkCore
     let large = try Fields([
       Field(try RandomValues.require(FieldPath("n")), .bytes([UInt8](repeating: 1, count: Limits.entityBytesMax)))
     ])
-    #expect(world.code(.create(large)) == .invalid)
+    #expect(try world.code(.create(large)) == .invalid)
   }
 
   @Test func damagedFieldsAreReportedNotJudged() throws {
@@ -221,6 +241,6 @@ import TidemarkCore
       key: world.key, version: .first, revision: Revision(rawValue: 1), life: .alive, created: mark, updated: mark,
       fields: CanonicalFields(unchecked: [0x7A, 9]))
     world = try World(entities: [world.key: damaged], revision: 1)
-    guard case .corrupt = world.judge(try set(1, 1)) else { throw RandomValues.Missing() }
+    guard case .corrupt = try world.judge(set(1, 1)) else { throw RandomValues.Missing() }
   }
 }

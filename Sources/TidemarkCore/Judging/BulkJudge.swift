@@ -1,0 +1,194 @@
+/// Many writes to one space, as one principal asked for them.
+public struct Bulk: Sendable {
+  public var items: [WriteItem]
+  /// For each item, the id of its entity: the one it names, or the one the server made for it.
+  public var ids: [EntityID]
+  /// For each item, the digest of what the client sent.
+  public var contents: [Digest32]
+  public var mode: BulkMode
+  /// Only tell what would become of the items.
+  public var validatesOnly: Bool
+  public var principal: Principal
+
+  public init(
+    items: [WriteItem], ids: [EntityID], contents: [Digest32], mode: BulkMode = .partial, validatesOnly: Bool = false,
+    principal: Principal
+  ) {
+    self.items = items
+    self.ids = ids
+    self.contents = contents
+    self.mode = mode
+    self.validatesOnly = validatesOnly
+    self.principal = principal
+  }
+}
+
+/// Groups, references between items, and asking without writing.
+extension SpaceJudge {
+  /// Judges the items of a bulk in their order; one verdict each.
+  ///
+  /// An item that depends on one that failed is `aborted`. When an item of a group fails, nothing of the group is applied and none of it leaves a
+  /// receipt: those that failed say why, the others are `aborted`.
+  ///
+  /// - Throws: what the source throws.
+  public mutating func judge(_ bulk: Bulk) throws -> [Verdict] {
+    let whole = bulk.validatesOnly ? state.mark() : nil
+    var verdicts: [Verdict] = []
+    verdicts.reserveCapacity(bulk.items.count)
+    while verdicts.count < bulk.items.count {
+      let range = group(at: verdicts.count, bulk)
+      if bulk.mode == .partial, bulk.items[range.lowerBound].group == nil {
+        verdicts.append(try judge(range.lowerBound, bulk, verdicts))
+      } else {
+        try judgeGroup(range, bulk, &verdicts)
+      }
+    }
+    if let whole { state.takeBack(to: whole) }
+    return verdicts
+  }
+
+  /// The items from `start` on that succeed or fail together.
+  private func group(at start: Int, _ bulk: Bulk) -> Range<Int> {
+    guard bulk.mode == .partial else { return start..<bulk.items.count }
+    guard let label = bulk.items[start].group else { return start..<start + 1 }
+    let end = bulk.items[start...].firstIndex { $0.group != label } ?? bulk.items.count
+    return start..<end
+  }
+
+  private mutating func judgeGroup(_ range: Range<Int>, _ bulk: Bulk, _ verdicts: inout [Verdict]) throws {
+    let mark = state.mark()
+    for index in range { verdicts.append(try judge(index, bulk, verdicts)) }
+    // The first that failed by itself; what only depends on it is not a cause.
+    guard let cause = range.first(where: { verdicts[$0].isFailure }) else { return state.forget(mark) }
+    let applied = mark.revision
+    state.takeBack(to: mark)
+    for index in range { verdicts[index] = try settle(verdicts[index], index, bulk, cause: cause, applied: applied) }
+  }
+
+  /// The verdict of an item whose group failed.
+  private mutating func settle(
+    _ verdict: Verdict, _ index: Int, _ bulk: Bulk, cause: Int, applied: Revision
+  ) throws -> Verdict {
+    switch verdict {
+    case .corrupt: return verdict
+    case .replay(let receipt):
+      // What was applied before this bulk stays so.
+      let key = JudgeState.ReceiptKey(principal: bulk.principal.name, operation: receipt.operation)
+      return state.receipt(key) == nil ? .judged(aborted(bulk.items[index], bulk.ids[index], by: cause)) : verdict
+    case .judged(var outcome):
+      guard !outcome.code.isSuccess else { return .judged(aborted(bulk.items[index], bulk.ids[index], by: cause)) }
+      // It may speak of a version that was taken back.
+      if let revision = outcome.revision, revision > applied, let id = outcome.id {
+        let current = try state.entity(EntityKey(type: outcome.type, id: id))
+        (outcome.entity, outcome.version, outcome.revision) = (current, current?.version, current?.revision)
+      }
+      return .judged(outcome)
+    }
+  }
+
+  /// Judges one item, once what it refers to is known.
+  private mutating func judge(_ index: Int, _ bulk: Bulk, _ verdicts: [Verdict]) throws -> Verdict {
+    var item = bulk.items[index]
+    if index > 0, state.bytes > Limits.bulkBytesMax {
+      return .judged(outcome(.aborted, item, bulk.ids[index], message: Messages.tooMuchData))
+    }
+    for reference in item.references.map(\.item) + (item.afterItem.map { [$0] } ?? []) {
+      guard verdicts.indices.contains(reference) else {
+        return .judged(badReference(item, bulk.ids[index]))
+      }
+      if verdicts[reference].isFailure { return .judged(aborted(item, bulk.ids[index], by: reference)) }
+    }
+    do throws(Violation) {
+      try item.resolve(bulk, verdicts, epoch: context.epoch)
+    } catch {
+      var refused = outcome(.invalid, item, bulk.ids[index], message: error.message)
+      refused.violations = [error]
+      return .judged(refused)
+    }
+    return try judge(item, id: bulk.ids[index], content: bulk.contents[index], by: bulk.principal)
+  }
+
+  private func aborted(_ item: WriteItem, _ id: EntityID, by cause: Int) -> Outcome {
+    var aborted = outcome(.aborted, item, id, message: Messages.aborted(by: cause))
+    aborted.cause = cause
+    return aborted
+  }
+
+  private func badReference(_ item: WriteItem, _ id: EntityID) -> Outcome {
+    let violation = Violation(rule: "item_reference", message: "An item may only refer to items before it.")
+    var refused = outcome(.invalid, item, id, message: violation.message)
+    refused.violations = [violation]
+    return refused
+  }
+}
+
+extension SpaceJudge.Verdict {
+  /// Whether what depends on the item cannot be done.
+  var isFailure: Bool {
+    switch self {
+    case .judged(let outcome): !outcome.code.isSuccess
+    case .replay(let receipt): !receipt.code.isSuccess
+    case .corrupt: true
+    }
+  }
+}
+
+extension WriteItem {
+  /// Puts the ids and the state of earlier items in place.
+  fileprivate mutating func resolve(
+    _ bulk: Bulk, _ verdicts: [SpaceJudge.Verdict], epoch: Epoch
+  ) throws(Violation) {
+    if let afterItem {
+      guard bulk.ids[afterItem] == id ?? bulk.ids[afterItem], bulk.items[afterItem].type == type else {
+        throw Violation(rule: "after_item", message: "The item before is about another entity.")
+      }
+      let version: EntityVersion?
+      let revision: Revision?
+      switch verdicts[afterItem] {
+      case .judged(let outcome): (version, revision) = (outcome.version, outcome.revision)
+      case .replay(let receipt): (version, revision) = (receipt.version, receipt.revision)
+      case .corrupt: (version, revision) = (nil, nil)
+      }
+      action = action.expecting(Expected(version: version ?? .first, revision: revision, epoch: epoch))
+    }
+    guard !references.isEmpty else { return }
+    let fields = references.map { reference in
+      Field(reference.field, .string(verdicts[reference.item].entityID(or: bulk.ids[reference.item]).text))
+    }
+    action = try action.setting(fields)
+  }
+}
+
+extension SpaceJudge.Verdict {
+  /// The id of the entity that an item made or found: a get-or-create may find another one than it names.
+  fileprivate func entityID(or id: EntityID) -> EntityID {
+    if case .judged(let outcome) = self { return outcome.id ?? id }
+    return id
+  }
+}
+
+extension WriteAction {
+  /// The same write, made against another state.
+  fileprivate func expecting(_ expected: Expected) -> WriteAction {
+    switch self {
+    case .create, .getOrCreate: self
+    case .update(let patch, _): .update(patch, expected)
+    case .replace(let fields, _): .replace(fields, expected)
+    case .delete: .delete(expected)
+    case .restore: .restore(expected)
+    }
+  }
+
+  /// The same write, with some fields more.
+  fileprivate func setting(_ more: [Field]) throws(Violation) -> WriteAction {
+    switch self {
+    case .create(let fields): .create(try Fields(fields.sorted + more))
+    case .getOrCreate(let fields): .getOrCreate(try Fields(fields.sorted + more))
+    case .replace(let fields, let expected): .replace(try Fields(fields.sorted + more), expected)
+    case .update(let patch, let expected):
+      .update(try Patch(patch.entries + more.map { Patch.Entry($0.name, .set($0.value)) }), expected)
+    case .delete, .restore:
+      throw Violation(rule: "item_reference", message: "A delete or restore has no fields to refer with.")
+    }
+  }
+}

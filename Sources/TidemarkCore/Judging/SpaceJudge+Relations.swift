@@ -1,0 +1,201 @@
+/// Rules between entities: unique keys, references, and what a delete does to those that point here.
+extension SpaceJudge {
+  /// The other alive entity that holds a unique key which these fields would need; `nil` when all are free.
+  mutating func holder(of fields: CanonicalFields, _ key: EntityKey) throws -> Entity? {
+    guard let type = context.schema?[key.type] else { return nil }
+    for held in try heldKeys(type, fields) {
+      if let holder = try state.holder(of: held), holder != key.id,
+        let entity = try state.entity(EntityKey(type: key.type, id: holder)), entity.life == .alive
+      {
+        return entity
+      }
+    }
+    return nil
+  }
+
+  /// Moves the unique keys and references of an entity to what its new fields say; or says why that cannot be.
+  mutating func move(
+    _ attempt: Attempt, _ type: CompiledType, _ fields: CanonicalFields, over previous: Entity?
+  ) throws -> Decision? {
+    let id = attempt.key.id
+    let before = previous?.life == .alive ? previous : nil
+    let keysBefore = try before.map { try heldKeys(type, $0.fields) } ?? []
+    let keysNow = try heldKeys(type, fields)
+    for key in keysNow where !keysBefore.contains(key) {
+      guard let holder = try state.holder(of: key), holder != id else { continue }
+      return .related(
+        .uniqueViolation, previous, [type.violation(ofHeld: key, attempt.key)],
+        related: [EntityKey(type: key.type, id: holder)])
+    }
+    let pointsBefore = try before.map { try heldReferences(type, $0.fields, attempt.key) } ?? []
+    let pointsNow = try heldReferences(type, fields, attempt.key)
+    var missing: [HeldReference] = []
+    for reference in pointsNow where reference.target != attempt.key && !pointsBefore.contains(reference) {
+      if try state.entity(reference.target)?.life != .alive { missing.append(reference) }
+    }
+    guard missing.isEmpty else {
+      return .related(
+        .referenceViolation, previous, missing.map { Violation.missing($0) }, related: missing.map(\.target))
+    }
+    for key in keysBefore where !keysNow.contains(key) { state.setHolder(of: key, from: id, to: nil) }
+    for key in keysNow where !keysBefore.contains(key) { state.setHolder(of: key, from: nil, to: id) }
+    for reference in pointsBefore where !pointsNow.contains(reference) { state.setReference(reference, isThere: false) }
+    for reference in pointsNow where !pointsBefore.contains(reference) { state.setReference(reference, isThere: true) }
+    return nil
+  }
+
+  private func heldKeys(_ type: CompiledType, _ fields: CanonicalFields) throws -> [HeldKey] {
+    try type.uniqueKeys(of: fields).map {
+      HeldKey(type: type.type.name, key: type.type.uniqueKeys[$0.index].name, value: $0.bytes)
+    }
+  }
+
+  private func heldReferences(_ type: CompiledType, _ fields: CanonicalFields, _ source: EntityKey) throws -> [HeldReference] {
+    try type.references(of: fields).map { HeldReference(source: source, field: $0.field, target: $0.target) }
+  }
+
+  // MARK: Deletes
+
+  /// What a delete does beside hiding its entity.
+  private struct DeletePlan {
+    /// The entities to hide, the one that was asked for first.
+    var deleted: [Entity]
+    /// Fields that must no longer point to hidden entities.
+    var cleared: [HeldReference] = []
+    /// References that forbid the delete unless their source is hidden, too.
+    var restricting: [HeldReference] = []
+  }
+
+  mutating func delete(_ attempt: Attempt, _ entity: Entity) throws -> Decision {
+    if let refusal = ownership(attempt, entity) { return refusal }
+    guard let schema = context.schema else { return .applied(hide(attempt, entity), .applied) }
+    guard let plan = try plan(deleteOf: entity, schema) else {
+      return .invalid([Violation.tooManyDependants()], entity)
+    }
+    let hidden = Set(plan.deleted.map(\.key))
+    let restricting = plan.restricting.filter { !hidden.contains($0.source) }
+    guard restricting.isEmpty else {
+      return .related(
+        .referenceViolation, entity, [Violation.pointedAt(entity.key, restricting)], related: restricting.map(\.source))
+    }
+    var cleared: [EntityKey: [HeldReference]] = [:]
+    var order: [EntityKey] = []
+    for reference in plan.cleared where !hidden.contains(reference.source) {
+      if cleared[reference.source] == nil { order.append(reference.source) }
+      cleared[reference.source, default: []].append(reference)
+    }
+    var updates: [(Entity, CanonicalFields, CompiledType)] = []
+    for source in order {
+      guard let holder = try state.entity(source), holder.life == .alive, let type = schema[source.type] else { continue }
+      let fields = try CanonicalFields(holder.fields.decoded().clearing(cleared[source] ?? []))
+      let violations = try type.violations(of: fields)
+      guard violations.isEmpty else {
+        return .related(
+          .referenceViolation, entity, [Violation.pointedAt(entity.key, cleared[source] ?? [])] + violations, related: [source])
+      }
+      updates.append((holder, fields, type))
+    }
+    for (holder, fields, type) in updates {
+      var update = attempt
+      (update.key, update.manner) = (holder.key, .cascaded)
+      // Clearing a reference releases keys at most, so nothing can refuse it.
+      _ = try move(update, type, fields, over: holder)
+      _ = apply(update, .update, fields, over: holder)
+    }
+    // Those that point here go first: no prefix of the log has a reference to what is hidden.
+    for dependant in plan.deleted.dropFirst().reversed() {
+      var cascade = attempt
+      (cascade.key, cascade.manner) = (dependant.key, .cascaded)
+      try release(dependant, schema)
+      _ = hide(cascade, dependant)
+    }
+    try release(entity, schema)
+    return .applied(hide(attempt, entity), .applied)
+  }
+
+  private mutating func hide(_ attempt: Attempt, _ entity: Entity) -> Entity {
+    apply(attempt, .delete, entity.fields, over: entity)
+  }
+
+  /// Gives up the keys and references of an entity that is hidden.
+  private mutating func release(_ entity: Entity, _ schema: CompiledSchema) throws {
+    guard let type = schema[entity.key.type] else { return }
+    for key in try heldKeys(type, entity.fields) { state.setHolder(of: key, from: entity.key.id, to: nil) }
+    for reference in try heldReferences(type, entity.fields, entity.key) {
+      state.setReference(reference, isThere: false)
+    }
+  }
+
+  /// Follows references against their direction; `nil` when too many entities would change.
+  private mutating func plan(deleteOf entity: Entity, _ schema: CompiledSchema) throws -> DeletePlan? {
+    var plan = DeletePlan(deleted: [entity])
+    var seen: Set<EntityKey> = [entity.key]
+    var next = 0
+    while next < plan.deleted.count {
+      let target = plan.deleted[next].key
+      next += 1
+      let rules = schema.referrers(to: target.type)
+      guard !rules.isEmpty else { continue }
+      let found = try state.referrers(of: target, limit: Limits.dependantsMax + 1)
+      for reference in found where reference.source != target {
+        guard let rule = rules.first(where: { $0.type == reference.source.type && $0.field == reference.field }) else { continue }
+        switch rule.onDelete {
+        case .restrict: plan.restricting.append(reference)
+        case .setNull: plan.cleared.append(reference)
+        case .cascade:
+          guard seen.insert(reference.source).inserted else { continue }
+          guard let source = try state.entity(reference.source), source.life == .alive else { continue }
+          plan.deleted.append(source)
+        }
+      }
+      guard plan.deleted.count + plan.cleared.count <= Limits.dependantsMax else { return nil }
+    }
+    return plan
+  }
+}
+
+extension CompiledType {
+  /// The violation of a write that needs a key somebody else holds.
+  fileprivate func violation(ofHeld key: HeldKey, _ entity: EntityKey) -> Violation {
+    let fields = type.uniqueKeys.first { $0.name == key.key }?.fields ?? []
+    let names = fields.map(\.text).joined(separator: ", ")
+    return Violation(
+      field: fields.first, rule: "unique",
+      message: "Another \(entity.type) has the same \(names); the key '\(key.key)' is unique.")
+  }
+}
+
+extension Violation {
+  fileprivate static func missing(_ reference: HeldReference) -> Violation {
+    Violation(
+      field: reference.field, rule: "reference",
+      message: "There is no \(reference.target.type) '\(reference.target.id)' to point to.")
+  }
+
+  fileprivate static func pointedAt(_ key: EntityKey, _ by: [HeldReference]) -> Violation {
+    let first = by.first.map { "\($0.source.type) '\($0.source.id)'" } ?? "another entity"
+    let more = by.count > 1 ? " and \(by.count - 1) more" : ""
+    return Violation(rule: "referenced", message: "The \(key.type) '\(key.id)' is needed by \(first)\(more).")
+  }
+
+  fileprivate static func tooManyDependants() -> Violation {
+    Violation(
+      rule: "dependants_max",
+      message: "More than \(Limits.dependantsMax) entities depend on this one. Delete them in parts first.")
+  }
+}
+
+extension Fields {
+  /// The fields without some references: null in place of an id, and lists without its element.
+  fileprivate func clearing(_ references: [HeldReference]) -> Fields {
+    var result = self
+    for reference in references {
+      if case .list(let elements) = result[reference.field] {
+        result.set(reference.field, .list(elements.filter { $0.value != .string(reference.target.id.text) }))
+      } else {
+        result.set(reference.field, .null)
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,99 @@
+import Testing
+import TidemarkCore
+
+/// Stale writes that ask to be merged.
+@Suite struct MergingJudgeTests {
+  private static func space() throws -> JudgedSpace {
+    func field(_ name: String, _ type: ValueType, _ merge: MergeKind) throws -> FieldSchema {
+      FieldSchema(name: try RandomValues.require(FieldPath(name)), type: type, merge: merge)
+    }
+    let type = TypeSchema(
+      name: try RandomValues.require(TypeName("t")),
+      fields: [
+        try field("title", .string, .register), try field("note", .string, .register), try field("seen", .int, .counter),
+        try field("tags", .stringList, .set), try field("status", .string, .lastWriter),
+      ])
+    let space = JudgedSpace(Schema(types: [type]))
+    _ = try space.write(
+      space.create(
+        "t", "a",
+        [
+          ("title", .string("one")), ("note", .string("n")), ("seen", .int(1)),
+          ("tags", .list([Scalar(.string("x"))].compactMap { $0 })),
+          ("status", .string("open")),
+        ]))
+    return space
+  }
+
+  private func merging(_ item: WriteItem, editedAt: Int64? = nil) -> WriteItem {
+    var item = item
+    item.onConflict = .merge
+    item.editedAt = editedAt.map { Timestamp(rawValue: $0) }
+    return item
+  }
+
+  @Test func changesOfOtherFieldsAreMerged() throws {
+    let space = try MergingJudgeTests.space()
+    _ = try space.write(space.update("t", "a", 1, [("title", .string("two"))]))
+    let outcome = try space.write(merging(space.update("t", "a", 1, [("note", .string("m"))])))
+    #expect(outcome.code == .merged && outcome.version?.rawValue == 3)
+    #expect(try space.value("t", "a", "title") == .string("two") && space.value("t", "a", "note") == .string("m"))
+    #expect(space.log.last?.manner == .merged)
+  }
+
+  @Test func overlappingChangesAreAConflict() throws {
+    let space = try MergingJudgeTests.space()
+    _ = try space.write(space.update("t", "a", 1, [("title", .string("two"))]))
+    #expect(try space.write(merging(space.update("t", "a", 1, [("title", .string("three"))]))).code == .conflict)
+    #expect(try space.write(merging(space.update("t", "a", 1, [("title", .string("two"))]))).code == .unchanged)
+    #expect(try space.write(merging(space.delete("t", "a", 1))).code == .conflict)
+  }
+
+  @Test func countersAndSetsMergeByKind() throws {
+    let space = try MergingJudgeTests.space()
+    let tags: (String...) -> Value = { .list($0.compactMap { Scalar(.string($0)) }) }
+    _ = try space.write(space.update("t", "a", 1, [("seen", .int(5)), ("tags", tags("x", "y"))]))
+    let outcome = try space.write(merging(space.update("t", "a", 1, [("seen", .int(3)), ("tags", tags("z"))])))
+    #expect(outcome.code == .merged)
+    #expect(try space.value("t", "a", "seen") == .int(7))
+    let merged = try space.value("t", "a", "tags")
+    #expect(merged == tags("y", "z") || merged == tags("z", "y"))
+  }
+
+  @Test func theLaterEditWinsAndAClockThatRunsAheadDoesNot() throws {
+    let space = try MergingJudgeTests.space()
+    space.now = Timestamp(rawValue: 2_000_000)
+    var first = try space.update("t", "a", 1, [("status", .string("closed"))])
+    first.editedAt = Timestamp(rawValue: 1_500_000)
+    _ = try space.write(first)
+    let early = try space.write(merging(space.update("t", "a", 1, [("status", .string("early"))]), editedAt: 1_400_000))
+    #expect(early.code == .unchanged)
+    #expect(try space.value("t", "a", "status") == .string("closed"))
+    // A clock set to 2099 counts as now, so whoever edits after now wins again.
+    let ahead = try space.write(
+      merging(space.update("t", "a", 1, [("status", .string("ahead"))]), editedAt: 4_000_000_000_000_000))
+    #expect(ahead.code == .merged)
+    #expect(space.log.last?.editedAt == space.now)
+    space.now = Timestamp(rawValue: 3_000_000)
+    let later = try space.write(merging(space.update("t", "a", 2, [("status", .string("later"))]), editedAt: 2_500_000))
+    #expect(later.code == .merged)
+    #expect(try space.value("t", "a", "status") == .string("later"))
+  }
+
+  @Test func aMergeSeesTheItemsBeforeIt() throws {
+    let space = try MergingJudgeTests.space()
+    let outcomes = try space.write([
+      space.update("t", "a", 1, [("title", .string("two"))]), space.update("t", "a", 2, [("seen", .int(4))]),
+      merging(space.update("t", "a", 1, [("note", .string("m"))])), merging(space.update("t", "a", 1, [("seen", .int(2))])),
+    ])
+    #expect(outcomes.map(\.code) == [.applied, .applied, .merged, .merged])
+    #expect(try space.value("t", "a", "seen") == .int(5))
+  }
+
+  @Test func freeFormFieldsMergeWhenTheyAreOthers() throws {
+    let space = JudgedSpace()
+    _ = try space.write([space.create("t", "a", [("x", .int(1)), ("y", .int(1))]), space.update("t", "a", 1, [("x", .int(2))])])
+    #expect(try space.write(merging(space.update("t", "a", 1, [("y", .int(2))]))).code == .merged)
+    #expect(try space.write(merging(space.update("t", "a", 1, [("x", .int(3))]))).code == .conflict)
+  }
+}

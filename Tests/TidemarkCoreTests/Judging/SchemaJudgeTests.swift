@@ -1,0 +1,152 @@
+import Testing
+import TidemarkCore
+
+/// Rules of types: values, unique keys, references, owners.
+@Suite struct SchemaJudgeTests {
+  private static func path(_ text: String) throws -> FieldPath { try RandomValues.require(FieldPath(text)) }
+  private static func type(_ text: String) throws -> TypeName { try RandomValues.require(TypeName(text)) }
+
+  /// Rooms with a unique name; bookings that point to rooms; notes that go with their booking; links that lose theirs.
+  private static func hotel(_ rule: DeleteRule = .restrict, isRoomRequired: Bool = false, isOwnerOnly: Bool = false) throws
+    -> JudgedSpace
+  {
+    let room = TypeSchema(
+      name: try type("room"),
+      fields: [
+        FieldSchema(name: try path("name"), type: .string, isRequired: true, lengthMin: 1),
+        FieldSchema(name: try path("seats"), type: .int, defaultValue: .int(2), minimum: Scalar(.int(1))),
+      ], uniqueKeys: [UniqueKey(name: try path("by_name"), fields: [try path("name")])], isOwnerOnly: isOwnerOnly)
+    let booking = TypeSchema(
+      name: try type("booking"),
+      fields: [
+        FieldSchema(
+          name: try path("room"), type: .string, isRequired: isRoomRequired,
+          reference: Reference(target: try type("room"), onDelete: rule)),
+        FieldSchema(
+          name: try path("follows"), type: .string, reference: Reference(target: try type("booking"), onDelete: .cascade)),
+      ])
+    return JudgedSpace(Schema(types: [room, booking]))
+  }
+
+  @Test func brokenRulesAreNamedAndNothingIsStored() throws {
+    let space = try SchemaJudgeTests.hotel()
+    let outcomes = try space.write([
+      space.create("room", "a", [("seats", .int(0))]), space.create("room", "b", [("name", .int(1))]),
+      space.create("unheard", "c", []), space.create("room", "d", [("name", .string("D")), ("colour", .string("red"))]),
+    ])
+    #expect(outcomes.map(\.code) == [.invalid, .invalid, .invalid, .invalid])
+    #expect(Set(outcomes[0].violations.map(\.rule)) == ["required", "min"])
+    #expect(outcomes[1].violations.map(\.rule) == ["type"])
+    #expect(outcomes[2].violations.map(\.rule) == ["unknown_type"])
+    #expect(outcomes[3].violations.map(\.rule) == ["unknown_field"])
+    #expect(space.revision == .zero)
+  }
+
+  @Test func defaultsAreFilledIn() throws {
+    let space = try SchemaJudgeTests.hotel()
+    _ = try space.write(space.create("room", "a", [("name", .string("A"))]))
+    #expect(try space.value("room", "a", "seats") == .int(2))
+  }
+
+  @Test func aUniqueKeyHasOneHolderWhoIsNamed() throws {
+    let space = try SchemaJudgeTests.hotel()
+    let outcomes = try space.write([
+      space.create("room", "a", [("name", .string("A"))]), space.create("room", "b", [("name", .string("A"))]),
+      space.create("room", "b", [("name", .string("B"))]), space.update("room", "b", 1, [("name", .string("A"))]),
+      space.update("room", "a", 1, [("name", .string("C"))]), space.update("room", "b", 1, [("name", .string("A"))]),
+    ])
+    #expect(outcomes.map(\.code) == [.applied, .uniqueViolation, .applied, .uniqueViolation, .applied, .applied])
+    #expect(outcomes[1].related.map(\.id.text) == ["a"] && outcomes[1].violations.first?.rule == "unique")
+  }
+
+  @Test func aDeletedHolderReleasesItsKeyAndRestoreAsksAgain() throws {
+    let space = try SchemaJudgeTests.hotel()
+    let outcomes = try space.write([
+      space.create("room", "a", [("name", .string("A"))]), space.delete("room", "a", 1),
+      space.create("room", "b", [("name", .string("A"))]), space.restore("room", "a", 2), space.delete("room", "b", 1),
+      space.restore("room", "a", 2),
+    ])
+    #expect(outcomes.map(\.code) == [.applied, .applied, .applied, .uniqueViolation, .applied, .applied])
+  }
+
+  @Test func getOrCreateFindsTheHolderOfItsKey() throws {
+    let space = try SchemaJudgeTests.hotel()
+    let outcomes = try space.write([
+      space.getOrCreate("room", "a", [("name", .string("A"))]), space.getOrCreate("room", "b", [("name", .string("A"))]),
+    ])
+    #expect(outcomes.map(\.code) == [.applied, .unchanged])
+    #expect(outcomes[1].id?.text == "a")
+  }
+
+  @Test func aFailedGroupGivesItsKeysBack() throws {
+    let space = try SchemaJudgeTests.hotel()
+    _ = try space.write(space.create("room", "a", [("name", .string("A"))]))
+    var items = [
+      try space.update("room", "a", 1, [("name", .string("B"))]), try space.create("room", "b", [("name", .string("A"))]),
+      try space.delete("room", "nobody", 1), try space.create("room", "c", [("name", .string("A"))]),
+    ]
+    for index in 0..<3 { items[index].group = "g" }
+    #expect(try space.write(items).map(\.code) == [.aborted, .aborted, .notFound, .uniqueViolation])
+  }
+
+  @Test func referencesPointToWhatIsThere() throws {
+    let space = try SchemaJudgeTests.hotel()
+    let outcomes = try space.write([
+      space.create("booking", "x", [("room", .string("a"))]), space.create("room", "a", [("name", .string("A"))]),
+      space.create("booking", "x", [("room", .string("a"))]), space.delete("room", "a", 1),
+    ])
+    #expect(outcomes.map(\.code) == [.referenceViolation, .applied, .applied, .referenceViolation])
+    #expect(outcomes[0].related.map(\.id.text) == ["a"] && outcomes[3].related.map(\.id.text) == ["x"])
+  }
+
+  @Test func cascadeDeletesThoseThatPointHereAsVersionedChanges() throws {
+    let space = try SchemaJudgeTests.hotel(.cascade)
+    _ = try space.write([
+      space.create("room", "a", [("name", .string("A"))]), space.create("booking", "x", [("room", .string("a"))]),
+      space.create("booking", "y", [("follows", .string("x"))]), space.create("booking", "z", []),
+    ])
+    let delete = try space.delete("room", "a", 1)
+    #expect(try space.write(delete).code == .applied)
+    #expect(try space.entity("booking", "x")?.life == .deleted && space.entity("booking", "y")?.version.rawValue == 2)
+    #expect(try space.entity("booking", "z")?.life == .alive)
+    #expect(space.log.suffix(3).map(\.manner) == [.cascaded, .cascaded, .plain])
+    #expect(space.log.suffix(3).allSatisfy { $0.operation == delete.operation })
+    #expect(try space.write(delete).isReplay)
+  }
+
+  @Test func aRingOfReferencesIsDeletedWhole() throws {
+    let space = try SchemaJudgeTests.hotel()
+    _ = try space.write([
+      space.create("booking", "x", []), space.create("booking", "y", [("follows", .string("x"))]),
+      space.update("booking", "x", 1, [("follows", .string("y"))]),
+    ])
+    #expect(try space.write(space.delete("booking", "x", 2)).code == .applied)
+    #expect(try space.entity("booking", "y")?.life == .deleted)
+  }
+
+  @Test func setNullClearsTheFieldUnlessItIsRequired() throws {
+    let space = try SchemaJudgeTests.hotel(.setNull)
+    _ = try space.write([
+      space.create("room", "a", [("name", .string("A"))]), space.create("booking", "x", [("room", .string("a"))]),
+    ])
+    #expect(try space.write(space.delete("room", "a", 1)).code == .applied)
+    #expect(try space.value("booking", "x", "room") == .null && space.entity("booking", "x")?.version.rawValue == 2)
+    let strict = try SchemaJudgeTests.hotel(.setNull, isRoomRequired: true)
+    _ = try strict.write([
+      strict.create("room", "a", [("name", .string("A"))]), strict.create("booking", "x", [("room", .string("a"))]),
+    ])
+    #expect(try strict.write(strict.delete("room", "a", 1)).code == .referenceViolation)
+  }
+
+  @Test func onlyTheOwnerOrAnAdminChangesWhatIsOwned() throws {
+    let space = try SchemaJudgeTests.hotel(isOwnerOnly: true)
+    _ = try space.write(space.create("room", "a", [("name", .string("A"))]))
+    let other = Principal(name: try RandomValues.require(PrincipalName("night porter")), roleEverywhere: .writer)
+    let admin = Principal(name: try RandomValues.require(PrincipalName("manager")), roleEverywhere: .admin)
+    let refused = try space.write(space.update("room", "a", 1, [("seats", .int(3))]), by: other)
+    #expect(refused.code == .forbidden && refused.entity == nil && refused.version == nil)
+    #expect(try space.write(space.delete("room", "a", 1), by: other).code == .forbidden)
+    #expect(try space.write(space.update("room", "a", 1, [("seats", .int(3))]), by: admin).code == .applied)
+    #expect(try space.write(space.update("room", "a", 2, [("seats", .int(4))])).code == .applied)
+  }
+}
