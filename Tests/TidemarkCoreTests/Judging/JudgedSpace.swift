@@ -55,8 +55,10 @@ final class JudgedSpace: JudgeSource {
         space: .default, epoch: epoch, revision: revision, receiptFloor: .zero, fence: .zero, now: now, schema: schema),
       entities: [:], source: self)
     judge.add(receipts, of: principal.name)
-    let ids = try items.enumerated().map { index, item in
-      try item.id ?? item.afterItem.flatMap { items[$0].id } ?? RandomValues.require(EntityID("made-\(revision)-\(index)"))
+    var ids: [EntityID] = []
+    for (index, item) in items.enumerated() {
+      let before = item.afterItem.flatMap { ids.indices.contains($0) ? ids[$0] : nil }
+      ids.append(try RandomValues.require(item.id ?? before ?? EntityID("made-\(revision)-\(index)")))
     }
     let contents = items.map { item in
       WriteContent.encode(item).reduce(into: Digest32(words: (0, 0, 0, 0))) { digest, byte in

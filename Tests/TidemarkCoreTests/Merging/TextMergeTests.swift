@@ -1,5 +1,7 @@
 import Testing
 
+import TidemarkTesting
+
 @testable import TidemarkCore
 import TidemarkTesting
 

@@ -102,7 +102,8 @@ import TidemarkWire
     if hasCredit { bytes.writeCredit(0x7000_0000, stream: 0) }
     try await channel.writeAndFlush(bytes)
     while listener.heldAnswerBytes < 8 * Self.megabyte { await Task.yield() }
-    try await channel.close()
+    // The server may have given up first when the machine is busy.
+    try? await channel.close()
     while listener.connectionCount > 0 { await Task.yield() }
     #expect(listener.heldAnswerBytes == 0)
     #expect(await listener.drain(timeout: .seconds(5)) == 0)
