@@ -26,6 +26,8 @@ public final class TidemarkService: Sendable {
   let authenticator: Authenticator
   let clock: StoreClock
   let logger: Logger
+  let counters = WriteCounters()
+  let conflictLog: ConflictLog
   let startedNanoseconds: UInt64
 
   /// Starts the service on a store. The space `default` is made when it is not there.
@@ -39,6 +41,7 @@ public final class TidemarkService: Sendable {
   ) throws {
     self.clock = clock
     self.logger = logger
+    conflictLog = ConflictLog(logger, clock)
     startedNanoseconds = clock.uptimeNanoseconds()
     let tokens = try store.openReader().read { try $0.tokens() }
     authenticator = Authenticator(tokens: tokens, isDevelopment: options.isDevelopment)

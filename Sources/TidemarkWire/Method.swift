@@ -9,6 +9,9 @@ public enum Method: UInt16, Sendable, CaseIterable {
   case restore = 7
   case getOrCreate = 8
   case list = 9
+  case bulkWrite = 10
+  case getOutcomes = 11
+  case undoWrites = 12
   case createSpace = 20
   case listSpaces = 21
   case deleteSpace = 22
@@ -32,6 +35,9 @@ public enum Method: UInt16, Sendable, CaseIterable {
     case .restore: "/tidemark.v1.EntityService/Restore"
     case .getOrCreate: "/tidemark.v1.EntityService/GetOrCreate"
     case .list: "/tidemark.v1.EntityService/List"
+    case .bulkWrite: "/tidemark.v1.EntityService/BulkWrite"
+    case .getOutcomes: "/tidemark.v1.EntityService/GetOutcomes"
+    case .undoWrites: "/tidemark.v1.EntityService/UndoWrites"
     case .createSpace: "/tidemark.v1.SpaceService/CreateSpace"
     case .listSpaces: "/tidemark.v1.SpaceService/ListSpaces"
     case .deleteSpace: "/tidemark.v1.SpaceService/DeleteSpace"

@@ -51,8 +51,8 @@ extension RPCStatus {
 
   /// The answer to a request that could not be decoded: INVALID_ARGUMENT, with a `google.rpc.BadRequest` naming broken rules.
   public init(_ error: WireError) {
-    self.init(.invalidArgument, error.message)
-    if !error.violations.isEmpty { details.append(.badRequest(error.violations)) }
+    self.init(.invalidArgument, error.place.isEmpty ? error.message : "\(error.place): \(error.message)")
+    if !error.violations.isEmpty { details.append(.badRequest(error.violations, in: error.place)) }
   }
 
   /// The answer to a request that breaks a rule of the data model.
@@ -87,11 +87,13 @@ extension RPCStatus.Detail {
   }
 
   /// A `google.rpc.BadRequest`: each violation as the field, and the rule and the sentence as `rule: sentence`.
-  public static func badRequest(_ violations: [Violation]) -> RPCStatus.Detail {
+  ///
+  /// - Parameter place: the element of a list that the fields belong to, for example `items[3]`; empty for the message itself.
+  public static func badRequest(_ violations: [Violation], in place: String = "") -> RPCStatus.Detail {
     var writer = WireWriter(capacity: 128)
     for violation in violations {
       var entry = WireWriter(capacity: 128)
-      entry.write(1, violation.field?.text ?? "")
+      entry.write(1, [place, violation.field?.text ?? ""].filter { !$0.isEmpty }.joined(separator: "."))
       entry.write(2, "\(violation.rule): \(violation.message)")
       writer.writeAlways(1, entry.bytes)
     }

@@ -26,6 +26,10 @@ public enum WireLimits {
   public static let messageDepthMax = 16
   /// The most sub-messages and repeated elements in one message.
   public static let messageElementsMax = 100_000
+  /// The most sub-messages and repeated elements in all items of one bulk together.
+  public static let bulkElementsMax = 400_000
+  /// The label of a group of a bulk, in bytes.
+  public static let groupLabelBytesMax = 63
   /// The most sub-messages and repeated elements in one answer that a client asked for: every field of many small entities counts.
   public static let answerElementsMax = 1_000_000
   /// The memory that decoding one message may take, in bytes.

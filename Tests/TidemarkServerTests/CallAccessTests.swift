@@ -21,8 +21,8 @@ import TidemarkWire
 
   private func need(_ method: Method) -> Need {
     switch method {
-    case .create, .getOrCreate, .update, .replace, .delete, .restore: .writer
-    case .get, .batchGet, .list, .getSpace: .reader
+    case .create, .getOrCreate, .update, .replace, .delete, .restore, .bulkWrite, .undoWrites: .writer
+    case .get, .batchGet, .list, .getSpace, .getOutcomes: .reader
     case .verifySpace: .admin
     case .createSpace, .deleteSpace, .createToken, .listTokens, .revokeToken: .adminEverywhere
     case .echo, .getServerInfo, .listSpaces: .token
@@ -68,6 +68,10 @@ import TidemarkWire
       case .get: return GetRequest(space: space, key: key)
       case .batchGet: return BatchGetRequest(space: space, keys: [key])
       case .list: return ListRequest(space: space, type: key.type)
+      case .bulkWrite: return BulkWriteRequest(space: space, items: [item])
+      case .getOutcomes: return GetOutcomesRequest(space: space, operations: [item.operation])
+      case .undoWrites:
+        return UndoWritesRequest(space: space, items: [.init(operation: item.operation, undoOperation: item.operation)])
       case .createSpace, .getSpace, .verifySpace: return SpaceRequest(name: space)
       case .deleteSpace: return DeleteSpaceRequest(name: space, expectedRevision: .zero)
       case .createToken:

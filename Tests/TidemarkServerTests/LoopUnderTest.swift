@@ -46,7 +46,8 @@ final class LoopUnderTest: Sendable {
 
   /// Sends a call. What `block` waits for is what every later task of the loop waits for, too.
   func send(
-    _ method: Method, _ request: some EncodableMessage, authorization: String = "", deadline: NIODeadline? = nil,
+    _ method: Method, _ request: some EncodableMessage, authorization: String = "", attempt: UInt32 = 0,
+    deadline: NIODeadline? = nil,
     block: @escaping @Sendable () -> Void = {}
   ) async throws {
     let bytes = ByteBuffer(bytes: try request.encode(using: MessageArena()))
@@ -55,6 +56,7 @@ final class LoopUnderTest: Sendable {
       owner.lastCall += 1
       var meta = CallMeta()
       meta.authorization = authorization
+      meta.attempt = attempt
       let call = IncomingCall(
         id: CallID(rawValue: owner.lastCall), method: method.rawValue, path: nil, meta: meta, deadline: deadline,
         message: bytes, isHalfClosed: true, connection: owner)

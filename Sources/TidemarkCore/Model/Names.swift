@@ -32,6 +32,11 @@ public struct TypeName: Hashable, Comparable, Sendable, CustomStringConvertible 
     self.text = text
   }
 
+  private init(unchecked text: String) { self.text = text }
+
+  /// Stands in the outcome of a write of which the type is not known: `_`.
+  public static let unknown = TypeName(unchecked: "_")
+
   public var description: String { text }
   public static func < (a: TypeName, b: TypeName) -> Bool { a.text.precedesByBytes(b.text) }
 }

@@ -19,6 +19,7 @@ extension LoopDispatcher {
       principal: principal.name, isDevelopment: service.authenticator.isDevelopment, isAdmin: principal.isAdminEverywhere)
     info.commits = statistics.commits
     info.changesCommitted = statistics.changes
+    if principal.isAdminEverywhere { info.writes = service.counters.all }
     return .reply(reply(info))
   }
 }

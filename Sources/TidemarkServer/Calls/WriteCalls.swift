@@ -20,7 +20,8 @@ extension LoopDispatcher {
     guard principal.can(.writer, in: request.space) else { throw CallFailure(.permissionDenied) }
     let ticket = keep(
       call,
-      .write(space: request.space, action: request.item.action, showsEntity: request.returnEntity || kind == .getOrCreate))
+      .write(space: request.space, action: request.item.action, showsEntity: request.returnEntity || kind == .getOrCreate),
+      by: principal.name)
     let submission = WriteSubmission(
       space: request.space, principal: principal, items: [request.item],
       deadlineNanoseconds: call.deadline?.uptimeNanoseconds, entityBytesMax: LoopDispatcher.outcomeEntityBytesMax,
@@ -30,11 +31,18 @@ extension LoopDispatcher {
 
   /// The reply to a write; `nil` when it needs a further read, which answers the call itself.
   func writeReply(_ result: WriteResult, _ call: PendingCall) -> CallReply? {
-    guard case .write(let space, let action, let showsEntity) = call.kind else { return nil }
-    switch result {
-    case .outcomes(let outcomes):
+    let space: SpaceName
+    switch (result, call.kind) {
+    case (.outcomes(let outcomes), .write(let space, let action, let showsEntity)):
       guard let outcome = outcomes.first else { return CallReply(status: .storeFailed) }
       return reply(outcome, space, action, showsEntity: showsEntity, call)
+    case (.outcomes(let outcomes), .bulk(let work)): return bulkReply(outcomes, work, call)
+    case (_, .write(let named, _, _)): space = named
+    case (_, .bulk(let work)): space = work.space
+    case (_, .other): return nil
+    }
+    switch result {
+    case .outcomes: return nil
     case .unknownSpace: return CallReply(status: .unknownSpace(space))
     case .expired: return CallReply(status: .expired)
     case .full: return CallReply(status: .diskFull)
@@ -95,7 +103,7 @@ extension LoopDispatcher {
   /// Answers a write with what a reader's thread finds. False when the readers have too much to do.
   ///
   /// - Parameter unread: the answer when nobody can wait for the reading.
-  private func answer(
+  func answer(
     _ call: PendingCall,
     _ read:
       @escaping @Sendable (Result<any StoreSnapshot, StoreError>) -> (

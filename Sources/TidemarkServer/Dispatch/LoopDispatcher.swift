@@ -77,6 +77,9 @@ final class LoopDispatcher: CallHandler {
     case .get: try get(call, principal)
     case .batchGet: try batchGet(call, principal)
     case .list: try list(call, principal)
+    case .bulkWrite: try bulkWrite(call, principal)
+    case .getOutcomes: try getOutcomes(call, principal)
+    case .undoWrites: try undoWrites(call, principal)
     case .createSpace: try createSpace(call, principal)
     case .listSpaces: try listSpaces(call, principal)
     case .deleteSpace: try deleteSpace(call, principal)
@@ -125,8 +128,12 @@ final class LoopDispatcher: CallHandler {
   // MARK: Pending calls
 
   /// Keeps a call until its ticket comes back.
-  func keep(_ call: IncomingCall, _ kind: PendingCall.Kind = .other) -> UInt64 {
-    pending.insert(PendingCall(id: call.id, connection: call.connection, kind: kind))
+  ///
+  /// - Parameter principal: who writes, for the log; `nil` for a call that writes no entities.
+  func keep(_ call: IncomingCall, _ kind: PendingCall.Kind = .other, by principal: PrincipalName? = nil) -> UInt64 {
+    pending.insert(
+      PendingCall(
+        id: call.id, connection: call.connection, kind: kind, principal: principal, attempt: call.meta.attempt))
   }
 
   /// Forgets a call whose work could not be queued.
@@ -147,6 +154,7 @@ final class LoopDispatcher: CallHandler {
     var touched: [any CallConnection] = []
     for answer in answers {
       guard let call = pending.remove(answer.ticket) else { continue }
+      note(answer.result, of: call)
       guard let reply = writeReply(answer.result, call) else { continue }
       call.connection.complete(call.id, with: reply)
       if !touched.contains(where: { $0 === call.connection }) { touched.append(call.connection) }
@@ -156,6 +164,13 @@ final class LoopDispatcher: CallHandler {
 
   /// Keeps a call on again under a new ticket: its answer needs a further step.
   func keepOn(_ call: PendingCall) -> UInt64 { pending.insert(call) }
+
+  /// Keeps the call of a ticket on as one that waits for something else. `nil` when there is none.
+  func keepOn(_ ticket: UInt64, as kind: PendingCall.Kind) -> UInt64? {
+    guard var call = pending.remove(ticket) else { return nil }
+    call.kind = kind
+    return pending.insert(call)
+  }
 
   // MARK: Reads
 
@@ -220,11 +235,17 @@ struct PendingCall {
     case other
     /// A write, with what its reply shows.
     case write(space: SpaceName, action: WriteAction, showsEntity: Bool)
+    /// Many writes.
+    case bulk(BulkWork)
   }
 
   let id: CallID
   let connection: any CallConnection
-  let kind: Kind
+  var kind: Kind
+  /// Who writes; `nil` for a call that writes no entities.
+  var principal: PrincipalName?
+  /// The attempt of the client, from 1; 0 when it did not say.
+  var attempt: UInt32 = 0
 }
 
 /// Values under numbers that are found again without hashing. A number is used again only after its value was taken.

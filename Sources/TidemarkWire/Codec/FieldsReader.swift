@@ -15,10 +15,11 @@ struct FieldsReader {
   /// Takes the fields out of a message.
   ///
   /// - Parameter number: the number of the repeated field.
-  /// - Returns: the fields, sorted and checked, and the message without them, which lives in the arena until the next reset.
+  /// - Returns: the fields, sorted and checked, the message without them, which lives in the arena until the next reset, and how many elements the
+  ///   message may still have.
   static func split(
     _ bytes: UnsafeRawBufferPointer, number: UInt32, elementsMax: Int = WireLimits.messageElementsMax, in arena: MessageArena
-  ) throws(WireError) -> (fields: Fields, rest: UnsafeRawBufferPointer) {
+  ) throws(WireError) -> (fields: Fields, rest: UnsafeRawBufferPointer, elementsLeft: Int) {
     guard bytes.count <= WireLimits.messageBytesMax else { throw .tooLarge }
     let rest = UnsafeMutableRawBufferPointer(start: try arena.allocate(bytes: max(1, bytes.count)), count: bytes.count)
     var restCount = 0
@@ -45,7 +46,7 @@ struct FieldsReader {
     }
     copyRest(upTo: bytes.count)
     do {
-      return (try Fields(fieldsReader.fields), UnsafeRawBufferPointer(rebasing: rest[..<restCount]))
+      return (try Fields(fieldsReader.fields), UnsafeRawBufferPointer(rebasing: rest[..<restCount]), fieldsReader.budget)
     } catch {
       throw WireError(error)
     }

@@ -39,8 +39,16 @@ public final class MessageArena {
   func unpack<Message>(
     _ bytes: UnsafeRawBufferPointer, as kind: MessageKind<Message>, elementsMax: Int = WireLimits.messageElementsMax
   ) throws(WireError) -> UnsafePointer<Message> {
+    var elementsLeft = elementsMax
+    return try unpack(bytes, as: kind, elementsLeft: &elementsLeft)
+  }
+
+  /// As `unpack(_:as:elementsMax:)`, for one of several messages that may have so many elements together.
+  func unpack<Message>(
+    _ bytes: UnsafeRawBufferPointer, as kind: MessageKind<Message>, elementsLeft: inout Int
+  ) throws(WireError) -> UnsafePointer<Message> {
     guard bytes.count <= WireLimits.messageBytesMax else { throw .tooLarge }
-    try MessagePrescan.check(bytes, descriptor: kind.descriptor, elementsMax: elementsMax)
+    elementsLeft = try MessagePrescan.check(bytes, descriptor: kind.descriptor, elementsMax: elementsLeft)
     guard let allocator else { throw .tooMuchMemory }
     // Without bytes the pointer is not read, and may be NULL.
     let unpacked = protobuf_c_message_unpack(

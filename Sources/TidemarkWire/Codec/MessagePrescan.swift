@@ -10,12 +10,14 @@ enum MessagePrescan {
   /// Checks one message.
   ///
   /// - Parameter elementsMax: the most sub-messages, repeated elements, packed bytes and unknown fields together.
+  /// - Returns: how many of them are left.
   /// - Throws: `malformed` or `limitExceeded`.
-  static func check(
+  @discardableResult static func check(
     _ bytes: UnsafeRawBufferPointer, descriptor: UnsafePointer<ProtobufCMessageDescriptor>, elementsMax: Int
-  ) throws(WireError) {
+  ) throws(WireError) -> Int {
     var budget = elementsMax
     try scan(bytes, descriptor, depth: 1, budget: &budget)
+    return budget
   }
 
   private static func scan(

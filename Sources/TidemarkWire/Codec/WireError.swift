@@ -17,6 +17,8 @@ public struct WireError: Error, Hashable, Sendable {
   public var message: String
   /// The broken rules, for `invalid`.
   public var violations: [Violation]
+  /// The element of a list that the fields of `violations` belong to, for example `items[3]`; empty for the message itself.
+  public var place = ""
 
   public init(_ code: Code, _ message: String, violations: [Violation] = []) {
     self.code = code
@@ -32,6 +34,13 @@ public struct WireError: Error, Hashable, Sendable {
   /// A rule broken by one field of a message, not of an entity. `field` is the name in the .proto file.
   static func invalid(_ field: String, rule: String, _ message: String) -> WireError {
     WireError(Violation(field: FieldPath(field), rule: rule, message: message))
+  }
+
+  /// The same error, found in an element of a list.
+  func at(_ list: String, _ index: Int) -> WireError {
+    var error = self
+    error.place = "\(list)[\(index)]"
+    return error
   }
 
   static let truncated = WireError(.malformed, "The message ends inside a field.")

@@ -126,6 +126,36 @@ extension WireReader {
   }
 }
 
+extension WireReader {
+  /// Takes the elements of a repeated sub-message out of a message.
+  ///
+  /// - Returns: the elements, in place, and the message without them, which lives in the arena until the next reset.
+  /// - Throws: `tooMany` when there are more than `countMax` elements.
+  static func split(
+    _ bytes: UnsafeRawBufferPointer, number: UInt32, countMax: Int, tooMany: WireError, in arena: MessageArena
+  ) throws(WireError) -> (elements: [UnsafeRawBufferPointer], rest: UnsafeRawBufferPointer) {
+    guard bytes.count <= WireLimits.messageBytesMax else { throw .tooLarge }
+    let rest = UnsafeMutableRawBufferPointer(start: try arena.allocate(bytes: max(1, bytes.count)), count: bytes.count)
+    var restCount = 0
+    var elements: [UnsafeRawBufferPointer] = []
+    var reader = WireReader(bytes)
+    while true {
+      let start = reader.position
+      guard let tag = try reader.readTag() else { break }
+      if tag.number == number, tag.type == .bytes {
+        guard elements.count < countMax else { throw tooMany }
+        elements.append(try reader.readBytes())
+      } else {
+        try reader.skip(tag.type)
+        let piece = UnsafeRawBufferPointer(rebasing: bytes[start..<reader.position])
+        UnsafeMutableRawBufferPointer(rebasing: rest[restCount...]).copyMemory(from: piece)
+        restCount += piece.count
+      }
+    }
+    return (elements, UnsafeRawBufferPointer(rebasing: rest[..<restCount]))
+  }
+}
+
 extension String {
   /// Copies text out of a message. NUL is text like any other.
   ///

@@ -8,6 +8,7 @@ extension MessageKind<Tidemark__V1__GetServerInfoRequest> {
 extension MessageKind<Tidemark__V1__GetServerInfoResponse> {
   static let serverInfoResponse = MessageKind(tidemark__v1__get_server_info_response__init)
 }
+extension MessageKind<Tidemark__V1__WriteCount> { static let writeCount = MessageKind(tidemark__v1__write_count__init) }
 
 /// Carries an entity to send back, and the answer: request and response are the same on the wire.
 ///
@@ -108,6 +109,8 @@ public struct GetServerInfoResponse: Hashable, Sendable {
   public var commits: UInt64 = 0
   /// How many changes these transactions held.
   public var changesCommitted: UInt64 = 0
+  /// What became of writes since the start. Empty for callers that may not manage spaces and tokens.
+  public var writes: [WriteCount] = []
 
   public init(
     version: String, serverTime: Timestamp, uptimeMicroseconds: UInt64, principal: PrincipalName, isDevelopment: Bool,
@@ -133,20 +136,62 @@ extension GetServerInfoResponse: EncodableMessage, DecodableMessage {
     message.pointee.is_admin = isAdmin ? 1 : 0
     message.pointee.commits = commits
     message.pointee.changes_committed = changesCommitted
+    message.pointee.n_writes = writes.count
+    message.pointee.writes = try arena.makeList(writes) { (count) throws(WireError) in try count.makeMessage(in: arena) }
     return MessagePointer(message)
   }
 
   public static func decode(
     _ bytes: UnsafeRawBufferPointer, using arena: MessageArena
   ) throws(WireError) -> GetServerInfoResponse {
-    try arena.decode(bytes, as: .serverInfoResponse) { (message) throws(WireError) in
+    try arena.decode(bytes, as: .serverInfoResponse, elementsMax: WireLimits.answerElementsMax) { (message) throws(WireError) in
       var info = GetServerInfoResponse(
         version: try message.version.text(), serverTime: try Part.timestamp(message.server_time_us, "server_time_us"),
         uptimeMicroseconds: message.uptime_us, principal: try Part.principal(message.principal, "principal"),
         isDevelopment: message.is_development != 0, isAdmin: message.is_admin != 0)
       info.commits = message.commits
       info.changesCommitted = message.changes_committed
+      info.writes = try Part.list(message.n_writes, message.writes) { (count) throws(WireError) in try WriteCount(count) }
       return info
     }
+  }
+}
+
+/// Counts the writes with one outcome.
+public struct WriteCount: Hashable, Sendable {
+  /// `other` for all that came after too many others.
+  public var space: SpaceName
+  public var type: TypeName
+  public var outcome: OutcomeCode
+  /// How many writes were judged so.
+  public var writes: UInt64
+  /// How many of the answers were to calls that were not the first attempt.
+  public var retries: UInt64
+
+  public init(space: SpaceName, type: TypeName, outcome: OutcomeCode, writes: UInt64, retries: UInt64) {
+    self.space = space
+    self.type = type
+    self.outcome = outcome
+    self.writes = writes
+    self.retries = retries
+  }
+
+  fileprivate init(_ message: Tidemark__V1__WriteCount) throws(WireError) {
+    guard let outcome = UInt8(exactly: message.outcome.rawValue).flatMap({ OutcomeCode(rawValue: $0) }) else {
+      throw .invalid("outcome", rule: "outcome_code", "The code of the outcome is not known.")
+    }
+    self.init(
+      space: try Part.space(message.space), type: try Part.type(message.type), outcome: outcome, writes: message.writes,
+      retries: message.retries)
+  }
+
+  fileprivate func makeMessage(in arena: MessageArena) throws(WireError) -> UnsafeMutablePointer<Tidemark__V1__WriteCount>? {
+    let message = try arena.make(.writeCount)
+    message.pointee.space = try arena.copy(space.text)
+    message.pointee.type = try arena.copy(type.text)
+    message.pointee.outcome = Tidemark__V1__OutcomeCode(rawValue: UInt32(outcome.rawValue))
+    message.pointee.writes = writes
+    message.pointee.retries = retries
+    return message
   }
 }

@@ -4,6 +4,7 @@ public import TidemarkCore
 extension MessageKind<Tidemark__V1__Outcome> { static let outcome = MessageKind(tidemark__v1__outcome__init) }
 extension MessageKind<Tidemark__V1__Conflict> { static let conflict = MessageKind(tidemark__v1__conflict__init) }
 extension MessageKind<Tidemark__V1__FieldChange> { static let fieldChange = MessageKind(tidemark__v1__field_change__init) }
+extension MessageKind<Tidemark__V1__ItemIndex> { static let itemIndex = MessageKind(tidemark__v1__item_index__init) }
 extension MessageKind<Tidemark__V1__Violation> { static let violation = MessageKind(tidemark__v1__violation__init) }
 
 extension Outcome: EncodableMessage, DecodableMessage {
@@ -34,6 +35,9 @@ extension Outcome: EncodableMessage, DecodableMessage {
     message.pointee.message = try arena.copy(self.message)
     message.pointee.retry = Tidemark__V1__RetryAdvice(rawValue: UInt32(code.retryAdvice.rawValue))
     message.pointee.is_replay = isReplay ? 1 : 0
+    if let cause { message.pointee.cause = try arena.makeIndex(cause) }
+    message.pointee.n_related = related.count
+    message.pointee.related = try arena.makeList(related) { (key) throws(WireError) in try key.makeMessage(in: arena) }
     return message
   }
 
@@ -57,6 +61,17 @@ extension Outcome: EncodableMessage, DecodableMessage {
     }
     self.message = try message.message.text()
     isReplay = message.is_replay != 0
+    cause = message.cause.map { Int($0.pointee.item) }
+    related = try Part.list(message.n_related, message.related) { (key) throws(WireError) in try EntityKey(key) }
+  }
+}
+
+extension MessageArena {
+  /// Makes the index of an item.
+  func makeIndex(_ index: Int) throws(WireError) -> UnsafeMutablePointer<Tidemark__V1__ItemIndex> {
+    let message = try make(.itemIndex)
+    message.pointee.item = UInt32(clamping: index)
+    return message
   }
 }
 

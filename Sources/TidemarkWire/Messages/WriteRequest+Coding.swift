@@ -167,9 +167,11 @@ extension WriteResponse: EncodableMessage, DecodableMessage {
 }
 
 extension Part {
-  static func operation(_ data: ProtobufCBinaryData) throws(WireError) -> OperationID {
+  static func operation(
+    _ data: ProtobufCBinaryData, _ field: String = "options.operation_id"
+  ) throws(WireError) -> OperationID {
     guard let value = UUIDText.parse(data.raw) else {
-      throw .invalid("options.operation_id", rule: "operation_id", "An operation id is a UUID in its form of 36 characters.")
+      throw .invalid(field, rule: "operation_id", "An operation id is a UUID in its form of 36 characters.")
     }
     return OperationID(rawValue: value)
   }

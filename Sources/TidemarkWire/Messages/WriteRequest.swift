@@ -28,8 +28,8 @@ public struct WriteRequest: Hashable, Sendable {
       case .replace: self = .replace
       case .delete: self = .delete
       case .restore: self = .restore
-      case .get, .batchGet, .list, .createSpace, .listSpaces, .deleteSpace, .getSpace, .verifySpace, .createToken, .listTokens,
-        .revokeToken, .echo, .getServerInfo:
+      case .get, .batchGet, .list, .bulkWrite, .getOutcomes, .undoWrites, .createSpace, .listSpaces, .deleteSpace, .getSpace,
+        .verifySpace, .createToken, .listTokens, .revokeToken, .echo, .getServerInfo:
         return nil
       }
     }

@@ -31,7 +31,29 @@ import TidemarkCore
       try check(WriteResponse(outcome: random.outcome()))
       try check(random.outcome())
       try checkAdministration(&random)
+      try checkBulks(&random)
     }
+  }
+
+  private func checkBulks(_ random: inout RandomValues) throws {
+    try check(
+      BulkWriteRequest(
+        space: random.space(), items: random.items(), mode: random.pick([.partial, .atomic]), validatesOnly: random.flag(),
+        returnsEntities: random.flag(), knownRevision: random.maybe { $0.revision() }))
+    let outcomes = random.many(0...4) { $0.outcome() }
+    try check(BulkWriteResponse(outcomes: outcomes, revision: random.revision(), epoch: random.epoch()))
+    try check(UndoWritesResponse(outcomes: outcomes, revision: random.revision(), epoch: random.epoch()))
+    try check(GetOutcomesRequest(space: random.space(), operations: random.many(1...5) { $0.operation() }))
+    try check(
+      GetOutcomesResponse(
+        results: random.many(0...4) { random in
+          .init(operation: random.operation(), outcome: random.maybe { $0.outcome() })
+        }, revision: random.revision(), receiptFloor: random.revision(), epoch: random.epoch()))
+    try check(
+      UndoWritesRequest(
+        space: random.space(),
+        items: random.many(1...5) { .init(operation: $0.operation(), undoOperation: $0.operation()) },
+        onConflict: random.pick([.fail, .merge]), mode: random.pick([.partial, .atomic]), validatesOnly: random.flag()))
   }
 
   private func checkAdministration(_ random: inout RandomValues) throws {
@@ -60,10 +82,15 @@ import TidemarkCore
     try check(RevokeTokenRequest(id: random.word()))
     try check(RevokeTokenResponse())
     try check(GetServerInfoRequest())
-    try check(
-      GetServerInfoResponse(
-        version: random.text(), serverTime: random.timestamp(), uptimeMicroseconds: random.random.next(),
-        principal: random.principal(), isDevelopment: random.flag(), isAdmin: random.flag()))
+    var info = GetServerInfoResponse(
+      version: random.text(), serverTime: random.timestamp(), uptimeMicroseconds: random.random.next(),
+      principal: random.principal(), isDevelopment: random.flag(), isAdmin: random.flag())
+    info.writes = random.many(0...3) { random in
+      WriteCount(
+        space: random.space(), type: random.type(), outcome: random.pick(OutcomeCode.allCases),
+        writes: random.random.next(), retries: random.random.next())
+    }
+    try check(info)
     var echo = Echo()
     echo.type = random.text()
     echo.version = random.random.next()

@@ -8,6 +8,7 @@ import TidemarkWire
 enum FuzzTarget: String, CaseIterable {
   case create, getOrCreate, update, replace, delete, restore
   case get, batchGet, list, space, listSpaces, deleteSpace, createToken, listTokens, revokeToken, echo, serverInfo
+  case bulkWrite, getOutcomes, undoWrites, bulkAnswer, outcomesAnswer
   case outcome, getAnswer, batchGetAnswer, listAnswer, spacesAnswer, verifyAnswer, tokensAnswer, serverInfoAnswer
   case schema
   case hello, callMeta, goAway, status, inflate, frameHeader
@@ -34,6 +35,11 @@ enum FuzzTarget: String, CaseIterable {
     case .revokeToken: message(bytes, RevokeTokenRequest.self, arena)
     case .echo: message(bytes, Echo.self, arena)
     case .serverInfo: message(bytes, GetServerInfoRequest.self, arena)
+    case .bulkWrite: message(bytes, BulkWriteRequest.self, arena)
+    case .getOutcomes: message(bytes, GetOutcomesRequest.self, arena)
+    case .undoWrites: message(bytes, UndoWritesRequest.self, arena)
+    case .bulkAnswer: message(bytes, BulkWriteResponse.self, arena)
+    case .outcomesAnswer: message(bytes, GetOutcomesResponse.self, arena)
     case .outcome: message(bytes, Outcome.self, arena)
     case .getAnswer: message(bytes, GetResponse.self, arena)
     case .batchGetAnswer: message(bytes, BatchGetResponse.self, arena)

@@ -120,6 +120,38 @@ struct RandomValues {
       operation: operation(), type: type(), id: id, action: action, knownRevision: maybe { $0.revision() },
       editedAt: maybe { $0.timestamp() }.flatMap { $0.rawValue == 0 ? nil : $0 })
   }
+  /// The items of a bulk, some of which depend on the ones before them.
+  mutating func items(_ counts: ClosedRange<Int> = 1...6) -> [WriteItem] {
+    var items: [WriteItem] = []
+    for index in 0..<number(counts) {
+      var item = item()
+      item.group = maybe { $0.word() }
+      if index > 0, item.action.expected != nil, flag() {
+        item.afterItem = number(0...index - 1)
+        item.id = maybe { $0.id() }
+        // What the expected state is, is known when the item before was judged.
+        switch item.action {
+        case .create, .getOrCreate: break
+        case .update(let patch, _): item.action = .update(patch, Expected(version: .first))
+        case .replace(let fields, _): item.action = .replace(fields, Expected(version: .first))
+        case .delete: item.action = .delete(Expected(version: .first))
+        case .restore: item.action = .restore(Expected(version: .first))
+        }
+      }
+      switch item.action {
+      case .update, .replace: item.onConflict = pick([.fail, .merge, .overwrite])
+      case .delete, .restore: item.onConflict = pick([.fail, .overwrite])
+      case .create, .getOrCreate: break
+      }
+      switch item.action {
+      case .delete, .restore: break
+      case .create, .getOrCreate, .update, .replace:
+        if index > 0 { item.references = many(0...2) { ItemReference(field: $0.path(), item: $0.number(0...index - 1)) } }
+      }
+      items.append(item)
+    }
+    return items
+  }
   mutating func outcome() -> Outcome {
     var outcome = Outcome(
       code: pick(OutcomeCode.allCases), type: type(), id: maybe { $0.id() }, operation: operation(),
@@ -130,6 +162,8 @@ struct RandomValues {
     outcome.violations = many(0...3) { Violation(field: $0.maybe { $0.path() }, rule: $0.word(), message: $0.text()) }
     outcome.message = text()
     outcome.isReplay = flag()
+    outcome.cause = maybe { $0.number(0...999) }
+    outcome.related = many(0...3) { $0.key() }
     return outcome
   }
   mutating func conflict() -> Conflict {

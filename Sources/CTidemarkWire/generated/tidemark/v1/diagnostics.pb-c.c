@@ -187,6 +187,51 @@ void   tidemark__v1__get_server_info_response__free_unpacked
   assert(message->base.descriptor == &tidemark__v1__get_server_info_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tidemark__v1__write_count__init
+                     (Tidemark__V1__WriteCount         *message)
+{
+  static const Tidemark__V1__WriteCount init_value = TIDEMARK__V1__WRITE_COUNT__INIT;
+  *message = init_value;
+}
+size_t tidemark__v1__write_count__get_packed_size
+                     (const Tidemark__V1__WriteCount *message)
+{
+  assert(message->base.descriptor == &tidemark__v1__write_count__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tidemark__v1__write_count__pack
+                     (const Tidemark__V1__WriteCount *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tidemark__v1__write_count__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tidemark__v1__write_count__pack_to_buffer
+                     (const Tidemark__V1__WriteCount *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tidemark__v1__write_count__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tidemark__V1__WriteCount *
+       tidemark__v1__write_count__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tidemark__V1__WriteCount *)
+     protobuf_c_message_unpack (&tidemark__v1__write_count__descriptor,
+                                allocator, len, data);
+}
+void   tidemark__v1__write_count__free_unpacked
+                     (Tidemark__V1__WriteCount *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tidemark__v1__write_count__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor tidemark__v1__echo_request__field_descriptors[1] =
 {
   {
@@ -281,7 +326,7 @@ const ProtobufCMessageDescriptor tidemark__v1__get_server_info_request__descript
   (ProtobufCMessageInit) tidemark__v1__get_server_info_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tidemark__v1__get_server_info_response__field_descriptors[8] =
+static const ProtobufCFieldDescriptor tidemark__v1__get_server_info_response__field_descriptors[9] =
 {
   {
     "version",
@@ -379,6 +424,18 @@ static const ProtobufCFieldDescriptor tidemark__v1__get_server_info_response__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "writes",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tidemark__V1__GetServerInfoResponse, n_writes),
+    offsetof(Tidemark__V1__GetServerInfoResponse, writes),
+    &tidemark__v1__write_count__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tidemark__v1__get_server_info_response__field_indices_by_name[] = {
   7,   /* field[7] = changes_committed */
@@ -389,11 +446,12 @@ static const unsigned tidemark__v1__get_server_info_response__field_indices_by_n
   1,   /* field[1] = server_time_us */
   2,   /* field[2] = uptime_us */
   0,   /* field[0] = version */
+  8,   /* field[8] = writes */
 };
 static const ProtobufCIntRange tidemark__v1__get_server_info_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor tidemark__v1__get_server_info_response__descriptor =
 {
@@ -403,10 +461,100 @@ const ProtobufCMessageDescriptor tidemark__v1__get_server_info_response__descrip
   "Tidemark__V1__GetServerInfoResponse",
   "tidemark.v1",
   sizeof(Tidemark__V1__GetServerInfoResponse),
-  8,
+  9,
   tidemark__v1__get_server_info_response__field_descriptors,
   tidemark__v1__get_server_info_response__field_indices_by_name,
   1,  tidemark__v1__get_server_info_response__number_ranges,
   (ProtobufCMessageInit) tidemark__v1__get_server_info_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tidemark__v1__write_count__field_descriptors[5] =
+{
+  {
+    "space",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__WriteCount, space),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__WriteCount, type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "outcome",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__WriteCount, outcome),
+    &tidemark__v1__outcome_code__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "writes",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__WriteCount, writes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "retries",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__WriteCount, retries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tidemark__v1__write_count__field_indices_by_name[] = {
+  2,   /* field[2] = outcome */
+  4,   /* field[4] = retries */
+  0,   /* field[0] = space */
+  1,   /* field[1] = type */
+  3,   /* field[3] = writes */
+};
+static const ProtobufCIntRange tidemark__v1__write_count__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor tidemark__v1__write_count__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tidemark.v1.WriteCount",
+  "WriteCount",
+  "Tidemark__V1__WriteCount",
+  "tidemark.v1",
+  sizeof(Tidemark__V1__WriteCount),
+  5,
+  tidemark__v1__write_count__field_descriptors,
+  tidemark__v1__write_count__field_indices_by_name,
+  1,  tidemark__v1__write_count__number_ranges,
+  (ProtobufCMessageInit) tidemark__v1__write_count__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

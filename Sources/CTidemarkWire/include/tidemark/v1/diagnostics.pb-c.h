@@ -15,11 +15,13 @@ PROTOBUF_C__BEGIN_DECLS
 #endif
 
 #include "tidemark/v1/entity.pb-c.h"
+#include "tidemark/v1/outcome.pb-c.h"
 
 typedef struct Tidemark__V1__EchoRequest Tidemark__V1__EchoRequest;
 typedef struct Tidemark__V1__EchoResponse Tidemark__V1__EchoResponse;
 typedef struct Tidemark__V1__GetServerInfoRequest Tidemark__V1__GetServerInfoRequest;
 typedef struct Tidemark__V1__GetServerInfoResponse Tidemark__V1__GetServerInfoResponse;
+typedef struct Tidemark__V1__WriteCount Tidemark__V1__WriteCount;
 
 
 /* --- enums --- */
@@ -109,10 +111,47 @@ struct  Tidemark__V1__GetServerInfoResponse
    * How many changes these transactions held.
    */
   uint64_t changes_committed;
+  /*
+   * What became of writes since the start, sorted by space, type and outcome. Only for callers that may manage spaces and tokens.
+   */
+  size_t n_writes;
+  Tidemark__V1__WriteCount **writes;
 };
 #define TIDEMARK__V1__GET_SERVER_INFO_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tidemark__v1__get_server_info_response__descriptor) \
-    , {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, 0 }
+    , {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, 0, 0,NULL }
+
+
+/*
+ * WriteCount counts the writes with one outcome.
+ */
+struct  Tidemark__V1__WriteCount
+{
+  ProtobufCMessage base;
+  /*
+   * The space; `other` for all that came after too many others.
+   */
+  ProtobufCBinaryData space;
+  /*
+   * The type of the entities; `other` for all that came after too many others.
+   */
+  ProtobufCBinaryData type;
+  /*
+   * What became of the writes.
+   */
+  Tidemark__V1__OutcomeCode outcome;
+  /*
+   * How many writes were judged so.
+   */
+  uint64_t writes;
+  /*
+   * How many of the answers were to calls that were not the first attempt.
+   */
+  uint64_t retries;
+};
+#define TIDEMARK__V1__WRITE_COUNT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tidemark__v1__write_count__descriptor) \
+    , {0,NULL}, {0,NULL}, TIDEMARK__V1__OUTCOME_CODE__OUTCOME_CODE_UNSPECIFIED, 0, 0 }
 
 
 /* Tidemark__V1__EchoRequest methods */
@@ -191,6 +230,25 @@ Tidemark__V1__GetServerInfoResponse *
 void   tidemark__v1__get_server_info_response__free_unpacked
                      (Tidemark__V1__GetServerInfoResponse *message,
                       ProtobufCAllocator *allocator);
+/* Tidemark__V1__WriteCount methods */
+void   tidemark__v1__write_count__init
+                     (Tidemark__V1__WriteCount         *message);
+size_t tidemark__v1__write_count__get_packed_size
+                     (const Tidemark__V1__WriteCount   *message);
+size_t tidemark__v1__write_count__pack
+                     (const Tidemark__V1__WriteCount   *message,
+                      uint8_t             *out);
+size_t tidemark__v1__write_count__pack_to_buffer
+                     (const Tidemark__V1__WriteCount   *message,
+                      ProtobufCBuffer     *buffer);
+Tidemark__V1__WriteCount *
+       tidemark__v1__write_count__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tidemark__v1__write_count__free_unpacked
+                     (Tidemark__V1__WriteCount *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Tidemark__V1__EchoRequest_Closure)
@@ -205,6 +263,9 @@ typedef void (*Tidemark__V1__GetServerInfoRequest_Closure)
 typedef void (*Tidemark__V1__GetServerInfoResponse_Closure)
                  (const Tidemark__V1__GetServerInfoResponse *message,
                   void *closure_data);
+typedef void (*Tidemark__V1__WriteCount_Closure)
+                 (const Tidemark__V1__WriteCount *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -215,6 +276,7 @@ extern const ProtobufCMessageDescriptor tidemark__v1__echo_request__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__echo_response__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__get_server_info_request__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__get_server_info_response__descriptor;
+extern const ProtobufCMessageDescriptor tidemark__v1__write_count__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -1,0 +1,99 @@
+import Testing
+import TidemarkCore
+import TidemarkWire
+
+@testable import TidemarkServer
+
+/// What became of earlier writes, and taking them back.
+@Suite struct UndoCallTests {
+  @Test func outcomesAreKnownFromReceipts() async throws {
+    let world = try BulkWorld()
+    _ = try await world.bulk([world.create(1, "a"), world.create(2, "a"), world.delete(3, "x", expected: 1)])
+    let operations = [3, 1, 9, 2].map { BulkWorld.operation($0) }
+    let answer: GetOutcomesResponse = try await world.get(
+      .getOutcomes, GetOutcomesRequest(space: world.space, operations: operations))
+    #expect(answer.results.map(\.operation) == operations)
+    #expect(answer.results.map { $0.outcome?.code } == [.notFound, .applied, nil, .alreadyExists])
+    #expect(answer.results[1].outcome?.isReplay == true)
+    #expect(answer.results[1].outcome?.appliedAt != nil)
+    #expect(answer.results.allSatisfy { $0.outcome?.entity == nil && $0.outcome?.conflict == nil })
+    #expect(answer.results[0].outcome?.type == .unknown)
+    #expect(answer.revision.rawValue == 1)
+    world.service.close()
+  }
+
+  @Test func everyKindOfWriteIsTakenBack() async throws {
+    let world = try BulkWorld()
+    _ = try await world.bulk([
+      world.create(1, "u", [("n", .int(1)), ("m", .int(1))]), world.create(2, "r", [("n", .int(1))]),
+      world.create(3, "d", [("n", .int(1))]), world.create(4, "s"), world.delete(5, "s", expected: 1),
+    ])
+    let writes = try [
+      world.create(11, "c"), world.update(12, "u", [("n", .int(2))], expected: 1),
+      world.item(13, "r", .replace(Fields(), Expected(version: .first))), world.delete(14, "d", expected: 1),
+      world.item(15, "s", .restore(Expected(version: EntityVersion(rawValue: 2)))), world.delete(16, "x", expected: 1),
+      world.update(17, "u", [("n", .int(2))], expected: 2),
+    ]
+    let done = try await world.bulk(writes)
+    #expect(done.outcomes.map(\.code) == [.applied, .applied, .applied, .applied, .applied, .notFound, .unchanged])
+    let before = try await world.undo(writes + [world.create(99, "never")], 100)
+    #expect(
+      before.outcomes.map(\.code) == [.applied, .applied, .applied, .applied, .applied, .unchanged, .unchanged, .notFound])
+    #expect(before.outcomes.map(\.operation) == (100..<108).map { BulkWorld.operation($0) })
+    #expect(try await world.entity("c") == nil)
+    #expect(try await world.entity("s") == nil)
+    #expect(try await world.entity("u")?.fields == CanonicalFields(world.fieldsOf([("n", .int(1)), ("m", .int(1))])))
+    #expect(try await world.entity("r")?.fields == CanonicalFields(world.fieldsOf([("n", .int(1))])))
+    #expect(try await world.entity("d") != nil)
+    // A retry of the undo is answered from receipts.
+    let again = try await world.undo(writes + [world.create(99, "never")], 100)
+    #expect(again.outcomes.map(\.code) == before.outcomes.map(\.code))
+    #expect(again.outcomes.prefix(5).map(\.isReplay) == [true, true, true, true, true])
+    #expect(again.revision == before.revision)
+    world.service.close()
+  }
+
+  @Test func writesOfOneEntityAreTakenBackFromTheLatestToTheEarliest() async throws {
+    let world = try BulkWorld()
+    let writes = try [
+      world.create(1, "a", [("n", .int(1))]), world.update(2, "a", [("n", .int(2))], expected: 1),
+      world.update(3, "a", [("n", .int(3))], expected: 2),
+    ]
+    _ = try await world.bulk(writes)
+    let undone = try await world.undo(writes, 100)
+    #expect(undone.outcomes.map(\.code) == [.applied, .applied, .applied])
+    #expect(undone.outcomes.map { $0.version?.rawValue } == [6, 5, 4])
+    #expect(try await world.entity("a") == nil)
+    world.service.close()
+  }
+
+  @Test func whatOthersChangedSinceIsAConflictAndStays() async throws {
+    let world = try BulkWorld()
+    let write = try world.update(2, "a", [("n", .int(2))], expected: 1)
+    _ = try await world.bulk([world.create(1, "a", [("n", .int(1)), ("m", .int(1))]), write])
+    _ = try await world.bulk([world.update(3, "a", [("m", .int(9))], expected: 2)])
+    let refused = try await world.undo([write], 100)
+    #expect(refused.outcomes.map(\.code) == [.conflict])
+    #expect(refused.outcomes[0].conflict?.changes.map(\.name.text) == ["m"])
+    #expect(try await world.entity("a")?.version.rawValue == 3)
+    let merged = try await world.undo([write], 200, onConflict: .merge)
+    #expect(merged.outcomes.map(\.code) == [.merged])
+    #expect(try await world.entity("a")?.fields == CanonicalFields(world.fieldsOf([("n", .int(1)), ("m", .int(9))])))
+    world.service.close()
+  }
+
+  @Test func allOrNothingIsTakenBackWhenAskedFor() async throws {
+    let world = try BulkWorld()
+    let writes = try [world.create(1, "a"), world.create(2, "b")]
+    _ = try await world.bulk(writes)
+    let undone = try await world.undo(writes + [world.create(9, "never")], 100, mode: .atomic)
+    #expect(undone.outcomes.map(\.code) == [.aborted, .aborted, .notFound])
+    #expect(undone.outcomes.map(\.cause) == [2, 2, nil])
+    _ = try await world.bulk([world.update(3, "b", [("n", .int(1))], expected: 1)])
+    let later = try await world.undo(writes, 200, mode: .atomic)
+    #expect(later.outcomes.map(\.code) == [.aborted, .conflict])
+    #expect(later.outcomes[0].cause == 1)
+    #expect(try await world.entity("a") != nil)
+    world.service.close()
+  }
+}
