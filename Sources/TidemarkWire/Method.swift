@@ -22,6 +22,9 @@ public enum Method: UInt16, Sendable, CaseIterable {
   case revokeToken = 32
   case echo = 40
   case getServerInfo = 41
+  case applySchema = 60
+  case getSchema = 61
+  case rollbackSchema = 62
 
   /// The full name: `/package.Service/Method`.
   public var path: String {
@@ -48,6 +51,9 @@ public enum Method: UInt16, Sendable, CaseIterable {
     case .revokeToken: "/tidemark.v1.TokenService/RevokeToken"
     case .echo: "/tidemark.v1.DiagnosticsService/Echo"
     case .getServerInfo: "/tidemark.v1.DiagnosticsService/GetServerInfo"
+    case .applySchema: "/tidemark.v1.SchemaService/ApplySchema"
+    case .getSchema: "/tidemark.v1.SchemaService/GetSchema"
+    case .rollbackSchema: "/tidemark.v1.SchemaService/RollbackSchema"
     }
   }
 

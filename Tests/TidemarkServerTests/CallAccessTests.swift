@@ -22,8 +22,8 @@ import TidemarkWire
   private func need(_ method: Method) -> Need {
     switch method {
     case .create, .getOrCreate, .update, .replace, .delete, .restore, .bulkWrite, .undoWrites: .writer
-    case .get, .batchGet, .list, .getSpace, .getOutcomes: .reader
-    case .verifySpace: .admin
+    case .get, .batchGet, .list, .getSpace, .getOutcomes, .getSchema: .reader
+    case .verifySpace, .applySchema, .rollbackSchema: .admin
     case .createSpace, .deleteSpace, .createToken, .listTokens, .revokeToken: .adminEverywhere
     case .echo, .getServerInfo, .listSpaces: .token
     }
@@ -68,6 +68,9 @@ import TidemarkWire
       case .get: return GetRequest(space: space, key: key)
       case .batchGet: return BatchGetRequest(space: space, keys: [key])
       case .list: return ListRequest(space: space, type: key.type)
+      case .applySchema: return ApplySchemaRequest(space: space, schema: Schema(), expectedVersion: 0)
+      case .getSchema: return GetSchemaRequest(space: space)
+      case .rollbackSchema: return RollbackSchemaRequest(space: space, expectedVersion: 0)
       case .bulkWrite: return BulkWriteRequest(space: space, items: [item])
       case .getOutcomes: return GetOutcomesRequest(space: space, operations: [item.operation])
       case .undoWrites:

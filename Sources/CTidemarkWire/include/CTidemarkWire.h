@@ -10,6 +10,7 @@
 #include "tidemark/v1/framing.pb-c.h"
 #include "tidemark/v1/outcome.pb-c.h"
 #include "tidemark/v1/schema.pb-c.h"
+#include "tidemark/v1/schema_calls.pb-c.h"
 #include "tidemark/v1/space.pb-c.h"
 #include "tidemark/v1/token.pb-c.h"
 #include "tidemark/v1/value.pb-c.h"

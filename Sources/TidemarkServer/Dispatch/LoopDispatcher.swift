@@ -90,6 +90,9 @@ final class LoopDispatcher: CallHandler {
     case .revokeToken: try revokeToken(call, principal)
     case .echo: try echo(call)
     case .getServerInfo: try getServerInfo(call, principal)
+    case .applySchema: try applySchema(call, principal)
+    case .getSchema: try getSchema(call, principal)
+    case .rollbackSchema: try rollbackSchema(call, principal)
     }
   }
 

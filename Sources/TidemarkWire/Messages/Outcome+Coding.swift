@@ -129,7 +129,7 @@ extension FieldChange {
 }
 
 extension Violation {
-  fileprivate func makeMessage(in arena: MessageArena) throws(WireError) -> UnsafeMutablePointer<Tidemark__V1__Violation>? {
+  func makeMessage(in arena: MessageArena) throws(WireError) -> UnsafeMutablePointer<Tidemark__V1__Violation>? {
     let message = try arena.make(.violation)
     message.pointee.field = try arena.copy(field?.text ?? "")
     message.pointee.rule = try arena.copy(rule)
@@ -137,7 +137,7 @@ extension Violation {
     return message
   }
 
-  fileprivate init(_ message: Tidemark__V1__Violation) throws(WireError) {
+  init(_ message: Tidemark__V1__Violation) throws(WireError) {
     self.init(field: FieldPath(try message.field.text()), rule: try message.rule.text(), message: try message.message.text())
   }
 }

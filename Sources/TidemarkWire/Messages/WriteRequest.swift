@@ -29,7 +29,8 @@ public struct WriteRequest: Hashable, Sendable {
       case .delete: self = .delete
       case .restore: self = .restore
       case .get, .batchGet, .list, .bulkWrite, .getOutcomes, .undoWrites, .createSpace, .listSpaces, .deleteSpace, .getSpace,
-        .verifySpace, .createToken, .listTokens, .revokeToken, .echo, .getServerInfo:
+        .verifySpace, .createToken, .listTokens, .revokeToken, .echo, .getServerInfo, .applySchema, .getSchema,
+        .rollbackSchema:
         return nil
       }
     }

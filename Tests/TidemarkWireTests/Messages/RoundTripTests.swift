@@ -32,7 +32,37 @@ import TidemarkCore
       try check(random.outcome())
       try checkAdministration(&random)
       try checkBulks(&random)
+      try checkSchemas(&random)
     }
+  }
+
+  private func checkSchemas(_ random: inout RandomValues) throws {
+    let numbers = (0..<3).map { _ in UInt64(random.number(0...Int.max)) }
+    try check(
+      ApplySchemaRequest(
+        space: random.space(), schema: random.schema(), expectedVersion: numbers[0], validatesOnly: random.flag(),
+        allowsBreaking: random.flag()))
+    try check(GetSchemaRequest(space: random.space(), version: numbers[0]))
+    try check(
+      RollbackSchemaRequest(
+        space: random.space(), toVersion: numbers[0], expectedVersion: numbers[1], validatesOnly: random.flag()))
+    try check(
+      GetSchemaResponse(
+        schema: random.maybe {
+          SchemaVersion(version: numbers[0], schema: $0.schema(), applied: $0.mark(), hash: $0.bytes(8))
+        }))
+    let answer = ApplySchemaResponse(
+      isApplied: random.flag(), version: numbers[0],
+      changes: SchemaDiff(from: random.maybe { $0.schema() }, to: random.schema()).changes,
+      offenders: random.many(0...3) { random in
+        .init(
+          key: random.key(), version: random.version(),
+          violations: random.many(0...2) { Violation(field: $0.maybe { $0.path() }, rule: $0.word(), message: $0.text()) })
+      }, checkedEntities: numbers[1], offendingEntities: numbers[2],
+      problems: random.many(0...2) { Violation(field: $0.maybe { $0.path() }, rule: $0.word(), message: $0.text()) },
+      message: random.text())
+    try check(answer)
+    try check(RollbackSchemaResponse(result: answer))
   }
 
   private func checkBulks(_ random: inout RandomValues) throws {

@@ -9,6 +9,7 @@ enum FuzzTarget: String, CaseIterable {
   case create, getOrCreate, update, replace, delete, restore
   case get, batchGet, list, space, listSpaces, deleteSpace, createToken, listTokens, revokeToken, echo, serverInfo
   case bulkWrite, getOutcomes, undoWrites, bulkAnswer, outcomesAnswer
+  case applySchema, getSchema, rollbackSchema, applySchemaAnswer, getSchemaAnswer
   case outcome, getAnswer, batchGetAnswer, listAnswer, spacesAnswer, verifyAnswer, tokensAnswer, serverInfoAnswer
   case schema
   case hello, callMeta, goAway, status, inflate, frameHeader
@@ -40,6 +41,11 @@ enum FuzzTarget: String, CaseIterable {
     case .undoWrites: message(bytes, UndoWritesRequest.self, arena)
     case .bulkAnswer: message(bytes, BulkWriteResponse.self, arena)
     case .outcomesAnswer: message(bytes, GetOutcomesResponse.self, arena)
+    case .applySchema: message(bytes, ApplySchemaRequest.self, arena)
+    case .getSchema: message(bytes, GetSchemaRequest.self, arena)
+    case .rollbackSchema: message(bytes, RollbackSchemaRequest.self, arena)
+    case .applySchemaAnswer: message(bytes, ApplySchemaResponse.self, arena)
+    case .getSchemaAnswer: message(bytes, GetSchemaResponse.self, arena)
     case .outcome: message(bytes, Outcome.self, arena)
     case .getAnswer: message(bytes, GetResponse.self, arena)
     case .batchGetAnswer: message(bytes, BatchGetResponse.self, arena)

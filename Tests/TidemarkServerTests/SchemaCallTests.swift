@@ -1,0 +1,166 @@
+import Testing
+import TidemarkCore
+import TidemarkStore
+import TidemarkWire
+
+@testable import TidemarkServer
+
+/// Changing the schema of a space: refusals change nothing, and what is applied holds for all that is there.
+@Suite struct SchemaCallTests {
+  private struct Setup {
+    let world: BulkWorld
+    let type: TypeName
+    let name: FieldPath
+    let seats: FieldPath
+
+    init() throws {
+      world = try BulkWorld()
+      type = world.type
+      name = try #require(FieldPath("name"))
+      seats = try #require(FieldPath("seats"))
+    }
+
+    func schema(isNameUnique: Bool = false, seatsMax: Int64? = nil, seatsType: ValueType = .int, hasSeats: Bool = true) -> Schema
+    {
+      var fields = [FieldSchema(name: name, type: .string)]
+      if hasSeats { fields.append(FieldSchema(name: seats, type: seatsType, maximum: seatsMax.map { .int($0) })) }
+      return Schema(types: [
+        TypeSchema(name: type, fields: fields, uniqueKeys: isNameUnique ? [UniqueKey(name: name, fields: [name])] : [])
+      ])
+    }
+
+    func apply(
+      _ schema: Schema, _ expected: UInt64, validatesOnly: Bool = false, allowsBreaking: Bool = false
+    ) async throws -> ApplySchemaResponse {
+      try await world.get(
+        .applySchema,
+        ApplySchemaRequest(
+          space: world.space, schema: schema, expectedVersion: expected, validatesOnly: validatesOnly,
+          allowsBreaking: allowsBreaking))
+    }
+
+    func inForce(_ version: UInt64 = 0) async throws -> SchemaVersion? {
+      let answer: GetSchemaResponse = try await world.get(.getSchema, GetSchemaRequest(space: world.space, version: version))
+      return answer.schema
+    }
+  }
+
+  @Test func aSchemaIsAppliedOnceAndToldWithItsHash() async throws {
+    let setup = try Setup()
+    #expect(try await setup.inForce() == nil)
+    _ = try await setup.world.bulk([setup.world.create(1, "a", [("name", .string("A"))])])
+    let applied = try await setup.apply(setup.schema(), 0)
+    #expect(applied.isApplied)
+    #expect(applied.version == 1)
+    #expect(applied.checkedEntities == 1)
+    #expect(!applied.changes.isEmpty)
+    let known = try #require(try await setup.inForce())
+    #expect(known.version == 1)
+    #expect(known.schema == setup.schema())
+    #expect(known.hash == Array(Digest32.sha256(try setup.schema().encode()).bytes.prefix(8)))
+    #expect(known.applied.at == BulkWorld.clock.now())
+    // Again, and from an old version.
+    let same = try await setup.apply(setup.schema(), 1)
+    #expect(same.isApplied && same.version == 1 && same.changes.isEmpty)
+    let stale = try await setup.apply(setup.schema(seatsMax: 5), 0)
+    #expect(!stale.isApplied && stale.version == 1 && !stale.message.isEmpty)
+    setup.world.service.close()
+  }
+
+  @Test func faultsOfASchemaAndBreakingChangesAreToldAndNotApplied() async throws {
+    let setup = try Setup()
+    let missing = try #require(FieldPath("missing"))
+    let faulty = Schema(types: [
+      TypeSchema(name: setup.type, uniqueKeys: [UniqueKey(name: setup.name, fields: [missing])])
+    ])
+    let refused = try await setup.apply(faulty, 0)
+    #expect(!refused.isApplied && !refused.problems.isEmpty)
+    #expect(try await setup.apply(setup.schema(), 0).isApplied)
+    let breaking = try await setup.apply(setup.schema(hasSeats: false), 1)
+    #expect(!breaking.isApplied && breaking.version == 1)
+    #expect(breaking.changes.contains { $0.compatibility == .breaking })
+    #expect(try await setup.apply(setup.schema(hasSeats: false), 1, allowsBreaking: true).version == 2)
+    setup.world.service.close()
+  }
+
+  @Test func entitiesThatBreakANewRuleAreNamedAndNothingIsChanged() async throws {
+    let setup = try Setup()
+    _ = try await setup.world.bulk(
+      (0..<300).map { try setup.world.create(UInt64($0 + 1), "e\($0)", [("seats", .int(Int64($0)))]) })
+    #expect(try await setup.apply(setup.schema(), 0).checkedEntities == 300)
+    let refused = try await setup.apply(setup.schema(seatsMax: 149), 1)
+    #expect(!refused.isApplied && refused.version == 1)
+    #expect(refused.offendingEntities == 150)
+    #expect(refused.offenders.count == SchemaCheck.offendersMax)
+    #expect(refused.offenders.first?.violations.first?.rule == "max")
+    #expect(try await setup.inForce()?.version == 1)
+    // Only asked: nothing is in force afterwards.
+    let asked = try await setup.apply(setup.schema(seatsMax: 1_000), 1, validatesOnly: true)
+    #expect(!asked.isApplied && asked.version == 1 && asked.offendingEntities == 0 && asked.checkedEntities == 300)
+    #expect(try await setup.inForce()?.version == 1)
+    setup.world.service.close()
+  }
+
+  @Test func aNewUniqueKeyIsGivenToWhatIsThereOrRefusedForDuplicates() async throws {
+    let setup = try Setup()
+    let world = setup.world
+    _ = try await world.bulk([
+      world.create(1, "a", [("name", .string("same"))]), world.create(2, "b", [("name", .string("same"))]),
+      world.create(3, "c"),
+    ])
+    #expect(try await setup.apply(setup.schema(), 0).isApplied)
+    let refused = try await setup.apply(setup.schema(isNameUnique: true), 1)
+    #expect(!refused.isApplied && refused.offenders.map(\.key.id.text) == ["b"])
+    #expect(refused.offenders.first?.violations.first?.rule == "unique")
+    _ = try await world.bulk([world.update(4, "b", [("name", .string("other"))], expected: 1)])
+    let applied = try await setup.apply(setup.schema(isNameUnique: true), 1)
+    #expect(applied.isApplied && applied.version == 2)
+    let taken = try await world.bulk([world.create(5, "d", [("name", .string("same"))])])
+    #expect(taken.outcomes.map(\.code) == [.uniqueViolation])
+    #expect(taken.outcomes[0].related.map(\.id.text) == ["a"])
+    setup.world.service.close()
+  }
+
+  @Test func aNewReferenceNeedsItsTarget() async throws {
+    let setup = try Setup()
+    let world = setup.world
+    let room = try #require(FieldPath("room"))
+    func schema(_ points: Bool) -> Schema {
+      Schema(types: [
+        TypeSchema(
+          name: setup.type,
+          fields: [FieldSchema(name: room, type: .string, reference: points ? Reference(target: setup.type) : nil)])
+      ])
+    }
+    _ = try await world.bulk([world.create(1, "a"), world.create(2, "b", [("room", .string("nowhere"))])])
+    #expect(try await setup.apply(schema(false), 0).isApplied)
+    let refused = try await setup.apply(schema(true), 1)
+    #expect(refused.offenders.map(\.key.id.text) == ["b"])
+    #expect(refused.offenders.first?.violations.first?.rule == "reference")
+    _ = try await world.bulk([world.update(3, "b", [("room", .string("a"))], expected: 1)])
+    #expect(try await setup.apply(schema(true), 1).isApplied)
+    let needed = try await world.bulk([world.delete(4, "a", expected: 1)])
+    #expect(needed.outcomes.map(\.code) == [.referenceViolation])
+    setup.world.service.close()
+  }
+
+  @Test func anEarlierSchemaComesBackAsANewVersion() async throws {
+    let setup = try Setup()
+    _ = try await setup.apply(setup.schema(), 0)
+    _ = try await setup.apply(setup.schema(seatsMax: 5), 1)
+    func back(_ to: UInt64, _ expected: UInt64) async throws -> ApplySchemaResponse {
+      let answer: RollbackSchemaResponse = try await setup.world.get(
+        .rollbackSchema, RollbackSchemaRequest(space: setup.world.space, toVersion: to, expectedVersion: expected))
+      return answer.result
+    }
+    #expect(try await !back(0, 1).isApplied)
+    #expect(try await !back(9, 2).isApplied)
+    let done = try await back(0, 2)
+    #expect(done.isApplied && done.version == 3)
+    #expect(try await setup.inForce()?.schema == setup.schema())
+    #expect(try await setup.inForce(2)?.schema == setup.schema(seatsMax: 5))
+    let unknown = try await setup.world.reply(.getSchema, GetSchemaRequest(space: .default, version: 7))
+    #expect(unknown.status?.code == .notFound)
+    setup.world.service.close()
+  }
+}
