@@ -34,8 +34,9 @@ extension LoopDispatcher {
   /// The reply to a bulk; `nil` when it needs a further read, which answers the call itself.
   func bulkReply(_ outcomes: [Outcome], _ work: BulkWork, _ call: PendingCall) -> CallReply? {
     var reader = BulkReader(work, outcomes)
-    let needsReading = zip(outcomes, outcomes.indices).contains { BulkReader.isNeeded($0, $1, work) }
-    if needsReading {
+    // The last change of the bulk tells the revision after it. Without one, it is read.
+    let tellsRevision = !work.validatesOnly && outcomes.contains { $0.appliedAt != nil && !$0.isReplay }
+    if !tellsRevision || zip(outcomes, outcomes.indices).contains(where: { BulkReader.isNeeded($0, $1, work) }) {
       let isQueued = answer(call) { [reader] snapshot in
         var reader = reader
         let (outcomes, revision) = reader.run(try? snapshot.get())

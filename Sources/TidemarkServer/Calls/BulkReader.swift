@@ -48,29 +48,38 @@ struct BulkReader {
           guard answer.cut < .entities else { continue }
           outcome.entity = outcome.revision.flatMap { try? snapshot.logEntry(at: $0, in: record.id)?.change.entity }
         } else {
-          outcome.conflict = story(of: outcome, work.items[index].action, snapshot, record.id)
+          outcome.conflict = story(of: outcome, work.items[index], snapshot, record.id)
         }
       } else if !outcome.code.isSuccess {
-        outcome.conflict = Conflict(expected: work.items[index].action.expected, current: nil, isTruncated: true)
+        outcome.conflict = Conflict(expected: expected(work.items[index]), current: nil, isTruncated: true)
       }
       answer.replace(index, with: outcome)
     }
-    return (answer.outcomes, record?.revision)
+    return (answer.outcomes, answer.outcomes.first.flatMap { $0.epoch == record?.epoch ? record?.revision : nil })
+  }
+
+  /// The state that an item was made against.
+  private func expected(_ item: WriteItem) -> Expected? {
+    guard let before = item.afterItem else { return item.action.expected }
+    guard answer.outcomes.indices.contains(before) else { return nil }
+    let outcome = answer.outcomes[before]
+    return outcome.version.map { Expected(version: $0, revision: outcome.revision, epoch: outcome.epoch) }
   }
 
   private mutating func story(
-    of outcome: Outcome, _ action: WriteAction, _ snapshot: any StoreSnapshot, _ space: SpaceID
+    of outcome: Outcome, _ item: WriteItem, _ snapshot: any StoreSnapshot, _ space: SpaceID
   ) -> Conflict {
-    var conflict = Conflict(expected: action.expected, current: nil, isTruncated: true)
+    let stated = expected(item)
+    var conflict = Conflict(expected: stated, current: nil, isTruncated: true)
     guard answer.cut < .changes, let id = outcome.id,
       let now = try? snapshot.entities([EntityKey(type: outcome.type, id: id)], in: space).first ?? nil,
       // Of what only would be there, nothing is stored.
       outcome.version.map({ now.version >= $0 }) ?? true
     else { return conflict }
-    conflict = Conflict(expected: action.expected, current: now)
-    guard outcome.code == .conflict, let expected = action.expected,
+    conflict = Conflict(expected: stated, current: now)
+    guard outcome.code == .conflict, item.afterItem == nil, let expected = stated,
       let past = try? past(of: now, downTo: expected.version, in: space, snapshot),
-      let story = try? ConflictStory.make(for: action, current: now, past: past)
+      let story = try? ConflictStory.make(for: item.action, current: now, past: past)
     else { return conflict }
     return story
   }
