@@ -48,7 +48,10 @@ struct BulkReader {
           guard answer.cut < .entities else { continue }
           outcome.entity = outcome.revision.flatMap { try? snapshot.logEntry(at: $0, in: record.id)?.change.entity }
         } else {
-          outcome.conflict = story(of: outcome, work.items[index], snapshot, record.id)
+          let conflict = story(of: outcome, work.items[index], snapshot, record.id)
+          outcome.conflict = conflict
+          // It may be newer than the state that refused the write.
+          if let now = conflict.current { (outcome.version, outcome.revision) = (now.version, now.revision) }
         }
       } else if !outcome.code.isSuccess {
         outcome.conflict = Conflict(expected: expected(work.items[index]), current: nil, isTruncated: true)
