@@ -72,15 +72,17 @@ struct SchemaCheck: Sendable {
   /// The next entities; `nil` at the end.
   private mutating func nextPage(_ snapshot: any StoreSnapshot, _ space: SpaceID) throws -> [Entity]? {
     while !isDone {
-      guard let type = try type ?? nextType(snapshot, space) else {
+      if type == nil { type = try nextType(snapshot, space) }
+      guard let type else {
         isDone = true
         return nil
       }
-      self.type = type
       let page = try snapshot.entities(
         of: type, in: space, after: after, deleted: .exclude, limit: SchemaCheck.pageEntitiesMax,
         bytesMax: SchemaCheck.pageBytesMax)
       if let last = page.last {
+        // A damaged index must not make the walk endless.
+        guard after.map({ $0 < last.key.id }) ?? true else { throw StoreError(.corrupt, "a listing does not advance") }
         after = last.key.id
         return page
       }
@@ -96,6 +98,7 @@ struct SchemaCheck: Sendable {
       let lastID = EntityID(String(repeating: "\u{10FFFF}", count: Limits.entityIDBytesMax / 4))
       var key: EntityKey?
       while let head = try snapshot.heads(after: key, in: space, limit: 1).first {
+        guard all.last.map({ $0 < head.key.type }) ?? true else { throw StoreError(.corrupt, "the heads do not advance") }
         all.append(head.key.type)
         guard let lastID else { break }
         key = EntityKey(type: head.key.type, id: lastID)

@@ -49,7 +49,7 @@ struct SchemaPlan: Sendable {
     guard problems.isEmpty else {
       return .answer(
         ApplySchemaResponse(
-          isApplied: false, version: version, problems: problems.prefix(SchemaPlan.changesToldMax).map(Violation.init),
+          isApplied: false, version: version, problems: problems.prefix(SchemaPlan.changesToldMax).map { Violation($0) },
           message: "The schema has faults."))
     }
     let old = try snapshot.storedSchema(version: version, in: record)?.schema
@@ -138,18 +138,18 @@ extension StoreSnapshot {
   /// One schema of a space with what is known of it; `nil` when there is none of this version.
   func storedSchema(version: UInt64, in space: SpaceRecord) throws -> SchemaVersion? {
     guard version > 0 else { return nil }
-    guard let record = try schema(version: version, in: space.id) else {
+    guard let record = try self.schema(version: version, in: space.id) else {
       guard version > space.schemaVersion else {
         throw StoreError(.corrupt, "the schema \(version) of the space \(space.name) is missing")
       }
       return nil
     }
-    let schema: Schema
-    do { schema = try Schema.decode(record.content) } catch {
+    let decoded: Schema
+    do { decoded = try Schema.decode(record.content) } catch {
       throw StoreError(.corrupt, "the schema \(version) of the space \(space.name) does not decode")
     }
     let hash = Digest32.sha256(record.content).bytes.prefix(8)
     return SchemaVersion(
-      version: version, schema: schema, applied: Mark(at: record.appliedAt, by: record.appliedBy), hash: Array(hash))
+      version: version, schema: decoded, applied: Mark(at: record.appliedAt, by: record.appliedBy), hash: Array(hash))
   }
 }
