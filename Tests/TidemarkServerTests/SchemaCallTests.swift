@@ -1,6 +1,7 @@
 import Testing
 import TidemarkCore
 import TidemarkStore
+import TidemarkTransport
 import TidemarkWire
 
 @testable import TidemarkServer
