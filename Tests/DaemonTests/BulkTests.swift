@@ -98,7 +98,10 @@ extension DaemonTests {
       _ = try client.write(maker.create("vault", [("passcode", .string(secret))]), in: .default)
       _ = try bulk(
         client,
-        [maker.update("vault", [("passcode", .string(secret))], expected: 9), maker.create("vault", [("passcode", .string(secret))])])
+        [
+          maker.update("vault", [("passcode", .string(secret))], expected: 9),
+          maker.create("vault", [("passcode", .string(secret))]),
+        ])
       _ = try client.write(maker.update("vault", [("passcode", .string(secret))], expected: 8), in: .default)
       let info: GetServerInfoResponse = try client.get(.getServerInfo, GetServerInfoRequest())
       #expect(info.writes.first { $0.outcome == .conflict }?.writes == 2)
