@@ -234,9 +234,10 @@ def test_compression_is_bounded_both_ways():
 def test_methods_have_the_numbers_of_their_option():
   assert {name: method.number for name, method in METHODS.items()} == {
     "Create": 1, "Get": 2, "BatchGet": 3, "Update": 4, "Replace": 5, "Delete": 6, "Restore": 7, "GetOrCreate": 8, "List": 9,
+    "BulkWrite": 10, "GetOutcomes": 11, "UndoWrites": 12,
     "CreateSpace": 20, "ListSpaces": 21, "DeleteSpace": 22, "GetSpace": 23, "VerifySpace": 24, "CreateToken": 30,
     "ListTokens": 31,
-    "RevokeToken": 32, "Echo": 40, "GetServerInfo": 41}
+    "RevokeToken": 32, "Echo": 40, "GetServerInfo": 41, "ApplySchema": 60, "GetSchema": 61, "RollbackSchema": 62}
   assert {name for name, method in METHODS.items() if method.is_stream} == {"List", "VerifySpace"}
 
 
