@@ -78,12 +78,20 @@ struct CommandFailure: Error {
     CommandFailure(.usage, message, advice: advice)
   }
 
-  init(_ error: ClientError, to address: ServerAddress) {
+  /// - Parameter tokenSource: where the token came from that the call carried; `nil` for none.
+  init(_ error: ClientError, to address: ServerAddress, tokenSource: String?) {
     self.init(
       ExitStatus(error.code), error.message, code: error.code.rawValue, violations: error.violations,
       operation: error.operation)
     switch error.code {
-    case .unauthenticated: advice = ["Give a token by --token-file, TIDEMARK_TOKEN_FILE, TIDEMARK_TOKEN or a context."]
+    case .unauthenticated:
+      guard let tokenSource else {
+        message = "The server needs a token, and none was given."
+        advice = ["Give one by --token-file, TIDEMARK_TOKEN_FILE, TIDEMARK_TOKEN or a context."]
+        break
+      }
+      message = "The token from \(tokenSource) was not accepted by \(address)."
+      advice = ["It may be revoked, mistyped or of another server. Somebody with the role admin makes one: tidemark token create"]
     case .permissionDenied: advice = ["Somebody with the role admin can make a token for you: tidemark token create --help"]
     case .unavailable: advice = ["To find out why: tidemark doctor --url \(address)"]
     case .notFound where error.reason == "SPACE_NOT_FOUND": advice = ["To see the spaces you may read: tidemark space list"]

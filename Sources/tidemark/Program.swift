@@ -12,6 +12,7 @@ enum Program {
 
   private static func run(_ arguments: [String]) async -> ExitStatus {
     do {
+      if let mistyped = Spelling.check(arguments, root: Tidemark.self) { throw mistyped }
       var command = try Tidemark.parseAsRoot(arguments)
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import TidemarkStore
 import TidemarkStoreSQLite
 
@@ -8,12 +7,16 @@ struct MigrateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "migrate",
     abstract: "Show or change the format of a store while no daemon is serving it.",
+    discussion: """
+      Without a subcommand it shows the format. Each takes --store URL and --config FILE, and TIDEMARKD_STORE and TIDEMARKD_CONFIG
+      from the environment.
+      """,
     subcommands: [Status.self, Up.self, Down.self],
     defaultSubcommand: Status.self)
 
   struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Show the format of the store and what is pending.")
-    @OptionGroup var settings: SettingOptions
+    @OptionGroup var settings: StoreOptions
 
     func run() throws { try MigrateCommand.run(settings) { try $0.status() } }
   }
@@ -21,30 +24,36 @@ struct MigrateCommand: ParsableCommand {
   struct Up: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Bring the store to the latest format. A daemon does so when it starts.")
-    @OptionGroup var settings: SettingOptions
+    @OptionGroup var settings: StoreOptions
 
-    func run() throws { try MigrateCommand.run(settings) { try $0.up() } }
+    func run() throws { try MigrateCommand.run(settings, makesStore: true) { try $0.up() } }
   }
 
   struct Down: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Bring the store back to an earlier format.")
-    @OptionGroup var settings: SettingOptions
+    @OptionGroup var settings: StoreOptions
     @Option(help: "The format to go back to.")
     var to: Int
 
     func run() throws { try MigrateCommand.run(settings) { try $0.down(to: to) } }
   }
 
-  private static func run(_ settings: SettingOptions, _ body: (SQLiteMigrator) throws -> SQLiteMigrator.Status) throws {
+  /// - Parameter makesStore: whether a store that is not there yet is no mistake.
+  private static func run(
+    _ settings: StoreOptions, makesStore: Bool = false, _ body: (SQLiteMigrator) throws -> SQLiteMigrator.Status
+  ) throws {
     let configuration = try settings.resolve()
     guard case .sqlite(let folder) = configuration.store else { return }
     do {
-      let status = try body(SQLiteMigrator(folder: folder))
+      let migrator = SQLiteMigrator(folder: folder)
+      guard try makesStore || migrator.status().current > 0 else {
+        throw StartFailure("There is no store in '\(folder)'.", advice: "Name its folder: --store sqlite:FOLDER")
+      }
+      let status = try body(migrator)
       print("format \(status.current) of \(status.latest)")
       for name in status.pending { print("pending: \(name)") }
     } catch let error as StoreError {
-      FileHandle.standardError.write(Data("tidemarkd: \(error.message)\n".utf8))
-      throw ExitCode(1)
+      throw StartFailure(error, configuration.store)
     }
   }
 }

@@ -19,7 +19,10 @@ struct Serve: AsyncParsableCommand {
     let configuration = try settings.resolve()
     let logger = Logs.start(configuration)
     do { try await Daemon(configuration: configuration, logger: logger).run() } catch let exit as ExitCode { throw exit } catch {
-      logger.critical("cannot serve", metadata: ["error": "\(error)"])
+      let failure = StartFailure(error, configuration)
+      // A log of JSON lines stays one.
+      guard configuration.logFormat == .json else { throw failure }
+      logger.critical("cannot serve", metadata: ["error": "\(failure.what)", "advice": "\(failure.advice)"])
       throw ExitCode(1)
     }
   }
@@ -35,13 +38,14 @@ struct Daemon {
     let signals = SignalWatch { stop.yield(.signal($0)) }
     defer { signals.cancel() }
     let service = try makeService { stop.yield(.storeFailed) }
-    try announceAccess(service)
     let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
     let listener = try await TidemarkListener.start(
       host: configuration.host, port: configuration.port, group: group, limits: configuration.limits, hello: hello(),
       logger: logger,
       makeHandler: { service.makeHandler(on: $0) })
     try writePortFile(listener.port)
+    // Last of all that can fail: a token shown by a start that fails would be lost.
+    try announceAccess(service)
     logger.notice(
       "ready", metadata: ["host": "\(configuration.host)", "port": "\(listener.port)", "store": "\(configuration.store)"])
     var reason = StopReason.storeFailed

@@ -17,6 +17,14 @@ struct Setting: Sendable {
   var flag: String { "--" + key.replacing("_", with: "-") }
   var environmentName: String { Setting.environmentPrefix + key.uppercased() }
 
+  /// All settings with what they mean, for `tidemarkd --help`.
+  static var list: String {
+    "Settings:\n\n" + all.map { "  \($0.flag) \($0.form)\n      \($0.help)" }.joined(separator: "\n")
+  }
+
+  /// The flags that may stand alone, meaning true.
+  static let switches: Set<String> = Set(all.filter { $0.form == "true|false" }.map(\.flag))
+
   static let all: [Setting] = [
     Setting(key: "store", form: "URL", help: "Where entities are kept: sqlite:FOLDER. Default: sqlite:tidemark-data") {
       $1.store = try StoreURL($0)

@@ -51,10 +51,25 @@ struct SettingOptions: ParsableArguments {
   @Option(name: .long, help: help("write_stall_timeout_ms"))
   var writeStallTimeoutMs: String?
 
+  /// The same arguments with `true` behind every switch that stands alone: `--development` is `--development true`.
+  static func spelledOut(_ arguments: [String]) -> [String] {
+    var result: [String] = []
+    for (index, argument) in arguments.enumerated() {
+      result.append(argument)
+      guard Setting.switches.contains(argument) else { continue }
+      let next = index + 1 < arguments.count ? arguments[index + 1] : "-"
+      // What is neither a flag nor a subcommand is the value, right or wrong.
+      if next.hasPrefix("-") { result.append("true") }
+    }
+    return result
+  }
+
   /// The settings of all sources, typed and checked.
   ///
   /// - Throws: `ExitCode` 2 after a message on standard error.
-  func resolve() throws -> Configuration {
+  func resolve() throws -> Configuration { try SettingOptions.resolve(values, config) }
+
+  fileprivate static func resolve(_ values: [String: String], _ config: String?) throws -> Configuration {
     do {
       return try Configuration.resolve(flags: values, environment: ProcessInfo.processInfo.environment, filePath: config)
     } catch {
@@ -80,8 +95,19 @@ struct SettingOptions: ParsableArguments {
     return given.reduce(into: [:]) { values, flag in values[flag.0] = flag.1 }
   }
 
-  private static func help(_ key: String) -> ArgumentHelp {
+  fileprivate static func help(_ key: String) -> ArgumentHelp {
     let setting = Setting.all.first { $0.key == key }
     return ArgumentHelp(setting.map(\.help) ?? "", valueName: setting?.form ?? "VALUE")
   }
+}
+
+/// The flags of what manages a store without serving it.
+struct StoreOptions: ParsableArguments {
+  @Option(name: .long, help: ArgumentHelp("A YAML file with settings.", valueName: "FILE"))
+  var config: String?
+  @Option(name: .long, help: SettingOptions.help("store"))
+  var store: String?
+
+  /// See `SettingOptions.resolve`.
+  func resolve() throws -> Configuration { try SettingOptions.resolve(store.map { ["store": $0] } ?? [:], config) }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Logging
 import TidemarkCore
 import TidemarkServer
@@ -12,7 +11,7 @@ struct TokenCommand: AsyncParsableCommand {
     abstract: "Make a token for every space while no daemon is serving the store.",
     discussion: "Prints the token on standard output, once. A running daemon makes tokens with 'tidemark token create'.")
 
-  @OptionGroup var settings: SettingOptions
+  @OptionGroup var settings: StoreOptions
   @Option(help: "Who calls with the token: 1 to 128 bytes.")
   var principal: String
   @Option(help: "reader, writer or admin, in every space.")
@@ -35,8 +34,7 @@ struct TokenCommand: AsyncParsableCommand {
       service.close()
       print(token)
     } catch let error as StoreError {
-      FileHandle.standardError.write(Data("tidemarkd: \(error.message)\n".utf8))
-      throw ExitCode(1)
+      throw StartFailure(error, configuration.store)
     }
   }
 }

@@ -8,6 +8,7 @@ from typing import Any, AsyncGenerator, Iterable, Mapping, Sequence, TypeVar
 
 from . import _calls as calls
 from . import model
+from ._address import parse_address
 from ._async_link import AsyncLink
 from ._calls import Call, ExpectedLike
 from ._connection import Broken, Ended, Limits
@@ -23,6 +24,9 @@ class AsyncClient:
   """A client that the tasks of one event loop may share. It connects when the first call needs it, and again when the
   connection is lost.
 
+  ``address`` is ``host:port`` or ``tidemark://host:port/space``; anything else is a ``ValueError``. The space is not used: every
+  call names its own.
+
   ``timeout`` is in seconds, for a call with all its attempts; ``None`` waits as long as the server allows. Streams (``list``,
   ``verify``) have no deadline unless they are given one. ``compresses`` sends large messages compressed; do not use it where a
   secret travels beside text that somebody else chose.
@@ -32,8 +36,7 @@ class AsyncClient:
     self, address: str = "127.0.0.1:8433", *, token: str = "", timeout: float | None = 30.0, retry: Retry = Retry(),
     compresses: bool = False, limits: Limits = Limits(can_inflate=True)
   ) -> None:
-    host, _, port = address.rpartition(":")
-    self._host, self._port = host.strip("[]"), int(port)
+    self._host, self._port = parse_address(address)
     self._authorization = f"Bearer {token}" if token else ""
     self._timeout = timeout
     self._retry = retry

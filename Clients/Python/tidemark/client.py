@@ -9,6 +9,7 @@ from typing import Any, Generator, Iterable, Iterator, Mapping, Sequence, TypeVa
 
 from . import _calls as calls
 from . import model
+from ._address import parse_address
 from ._calls import Call, ExpectedLike
 from ._connection import Broken, Ended, Limits
 from ._framing import ErrorCode
@@ -22,6 +23,9 @@ T = TypeVar("T")
 class Client:
   """A client that may be shared by threads. It connects when the first call needs it, and again when the connection is lost.
 
+  ``address`` is ``host:port`` or ``tidemark://host:port/space``; anything else is a ``ValueError``. The space is not used: every
+  call names its own.
+
   ``timeout`` is in seconds, for a call with all its attempts; ``None`` waits as long as the server allows. Streams (``list``,
   ``verify``) have no deadline unless they are given one. ``compresses`` sends large messages compressed; do not use it where a
   secret travels beside text that somebody else chose.
@@ -31,8 +35,7 @@ class Client:
     self, address: str = "127.0.0.1:8433", *, token: str = "", timeout: float | None = 30.0, retry: Retry = Retry(),
     compresses: bool = False, limits: Limits = Limits(can_inflate=True)
   ) -> None:
-    host, _, port = address.rpartition(":")
-    self._host, self._port = host.strip("[]"), int(port)
+    self._host, self._port = parse_address(address)
     self._authorization = f"Bearer {token}" if token else ""
     self._timeout = timeout
     self._retry = retry

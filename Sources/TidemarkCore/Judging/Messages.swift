@@ -27,6 +27,14 @@ enum Messages {
   }
 
   static func conflict(_ expected: Expected, _ entity: Entity) -> String {
+    guard expected.version <= entity.version else {
+      return
+        "The \(entity.key.type) '\(entity.key.id)' has no version \(expected.version) yet: it is at version \(entity.version)."
+    }
+    guard expected.version < entity.version else {
+      return "The \(entity.key.type) '\(entity.key.id)' is at version \(entity.version), but not the one you saw: "
+        + "its revision is \(entity.revision)."
+    }
     let what = entity.life == .alive ? "changed" : "deleted"
     return "The \(entity.key.type) '\(entity.key.id)' was \(what) by \(entity.updated.by) since: "
       + "you expected version \(expected.version), it is at version \(entity.version)."

@@ -43,11 +43,21 @@ struct ContextAdd: AsyncParsableCommand {
       context.tokenFile = folder + "/" + tokenFile
     }
     if tokenStdin { context.token = try ServerOptions.readToken("-") }
+    let former = store[name]
     store.add(context)
     if use { _ = store.use(name) }
     try store.save()
     let inUse = store.current == name ? "It is in use." : "To use it: tidemark context use \(name)"
-    StandardStream.error.write("The context '\(name)' is \(address). \(inUse)\n")
+    var text = "The context '\(name)' is \(address). \(inUse)\n"
+    if let former { text += "It replaced the one of this name, which was \(former.address).\n" }
+    if let path = context.tokenFile {
+      do {
+        _ = try ServerOptions.readToken(path)
+      } catch {
+        text += "Warning: \(error.message) It is read at each use, so put the token there before.\n"
+      }
+    }
+    StandardStream.error.write(Sanitized.text(text, keepsNewlines: true))
     StandardStream.error.flush()
   }
 }

@@ -7,7 +7,10 @@ import TidemarkWire
 struct Doctor: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Check address, connection, token, clock, space and versions, and say what to do.",
-    discussion: "Exits with 6 when the server cannot be reached, with 4 when the token is not good, with 1 for anything else.")
+    discussion: """
+      Exits with 6 when the server cannot be reached, with 4 when the token is not good, with 2 when no server is given or the \
+      address is wrong, with 1 for anything else. Warnings do not change the status.
+      """)
 
   private static let names = ["result", "check", "detail", "advice"]
 
@@ -16,8 +19,11 @@ struct Doctor: AsyncParsableCommand {
   func run() async throws {
     if options.output.listsFields(Doctor.names) { return }
     var writer = RecordWriter(options.output, columns: Doctor.names)
-    let status = try await examine { finding in writer.write(finding.json) }
-    writer.finish()
+    let isSheet = options.output.format == .table && options.output.chosen == nil
+    let status = try await examine { finding in
+      if isSheet { StandardStream.output.write(finding.text) } else { writer.write(finding.json) }
+    }
+    if isSheet { StandardStream.output.flush() } else { writer.finish() }
     if status != .done { throw CommandFailure.told(status) }
   }
 
@@ -27,7 +33,16 @@ struct Doctor: AsyncParsableCommand {
     var result: Result
     var check: String
     var detail: String
+    /// What to do, in lines.
     var advice = ""
+
+    /// For people: the advice stands below what it is about.
+    var text: String {
+      func padded(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
+      let head = "\(padded(result.rawValue, 9))\(padded(check, 12))\(Sanitized.text(detail))\n"
+      let lines = advice.split(separator: "\n").map { padded("", 21) + Sanitized.text(String($0)) + "\n" }
+      return head + lines.joined()
+    }
 
     var json: JSON {
       .object([
@@ -42,7 +57,7 @@ struct Doctor: AsyncParsableCommand {
     do {
       target = try options.server.resolve()
     } catch {
-      tell(Finding(result: .failed, check: "address", detail: error.message, advice: error.advice.joined(separator: " ")))
+      tell(Finding(result: .failed, check: "address", detail: error.message, advice: error.advice.joined(separator: "\n")))
       return error.status
     }
     tell(Finding(result: .ok, check: "address", detail: "\(target.address) from \(target.addressSource)"))
@@ -137,7 +152,7 @@ struct Doctor: AsyncParsableCommand {
   }
 
   private static func refusal(_ check: String, _ error: ClientError, _ target: ServerOptions.Target) -> Finding {
-    let failure = CommandFailure(error, to: target.address)
-    return Finding(result: .failed, check: check, detail: error.message, advice: failure.advice.joined(separator: " "))
+    let failure = CommandFailure(error, to: target.address, tokenSource: target.tokenSource)
+    return Finding(result: .failed, check: check, detail: failure.message, advice: failure.advice.joined(separator: "\n"))
   }
 }

@@ -22,9 +22,9 @@ struct Get: AsyncParsableCommand {
       guard let found = try await session.space.get(key.type, key.id, includeDeleted: includeDeleted) else {
         throw CommandFailure(
           .failed, "There is no \(key.type) '\(key.id)' in the space '\(session.target.space)'.", code: "not_found",
-          advice: includeDeleted ? [] : ["It may be deleted: add --include-deleted to see."])
+          advice: includeDeleted ? [] : ["Either it never was, or it is deleted: --include-deleted shows it then."])
       }
-      RecordWriter.writeOne(try found.entity.json(), session.output, spread: "fields")
+      RecordWriter.writeOne(try found.entity.json(), session.output, spread: "fields", known: Entity.recordNames)
     }
   }
 }
@@ -112,7 +112,7 @@ struct Delete: AsyncParsableCommand {
     try await options.run { session in
       let seen = try await expected.resolve(session, key)
       let outcome = try await session.space.delete(key.type, key.id, expected: seen, operation: operation)
-      try WriteReport.finish(outcome, session)
+      try WriteReport.finish(outcome, session, unchanged: "is deleted already")
     }
   }
 }
@@ -137,7 +137,7 @@ struct Restore: AsyncParsableCommand {
     try await options.run { session in
       let seen = try await expected.resolve(session, key)
       let outcome = try await session.space.restore(key.type, key.id, expected: seen, operation: operation)
-      try WriteReport.finish(outcome, session)
+      try WriteReport.finish(outcome, session, unchanged: "is not deleted")
     }
   }
 }
@@ -168,11 +168,20 @@ struct List: AsyncParsableCommand {
       filter == .exclude
       ? ["id", "version", "updated_at", "updated_by"] : ["id", "version", "state", "updated_at", "updated_by"]
     try await options.run { session in
-      var writer = RecordWriter(session.output, columns: columns, spread: "fields")
+      var writer = RecordWriter(session.output, columns: columns, spread: "fields", known: Entity.recordNames)
       for try await entity in session.space.list(type, after: after, limit: limit, deleted: filter) {
         writer.write(try entity.json())
       }
       writer.finish()
+      if writer.isEmpty { session.note(emptyHint(type, session)) }
     }
+  }
+
+  /// Nothing may be what there is, or what was mistyped.
+  private func emptyHint(_ type: TypeName, _ session: Session) -> String {
+    let which = deleted == "exclude" ? "" : deleted == "only" ? "deleted " : "alive or deleted "
+    let above = after.map { " with an id above '\($0)'" } ?? ""
+    return "There is no \(which)entity of the type '\(type)'\(above) in the space '\(session.target.space)'."
+      + (deleted == "exclude" ? " Is the type spelled right? Deleted ones are listed by --deleted include." : "")
   }
 }

@@ -13,7 +13,9 @@ struct Import: AsyncParsableCommand {
 
       Running the same command again continues where it stopped: no row is applied twice. A row whose entity is there with \
       the same content counts as unchanged; with other content it is refused, unless --update is given: then the differing \
-      fields are changed, checked against the version just read.
+      fields are changed. What somebody edited since is no exception to the rule that no edit is lost: such rows are refused as \
+      edited since, unless --overwrite is given. An entity counts as edited when its version is neither the first nor one that \
+      an import from this account made; these are remembered in $XDG_STATE_HOME/tidemark/imports.
 
       Exits with 3 when some rows were refused.
       """)
@@ -26,7 +28,8 @@ struct Import: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The same for one column.", valueName: "column=kind"))
   var column: [String] = []
   @Option(help: "csv or jsonl; by the name of the file when it is not given.") var format: String?
-  @Flag(help: "Change entities that are there and differ.") var update = false
+  @Flag(help: "Change entities that are there and differ, unless they were edited since their import.") var update = false
+  @Flag(help: "Change them also when they were edited since. Implies --update.") var overwrite = false
   @Option(help: ArgumentHelp("Write refused rows to this file, each with the reason.", valueName: "file"))
   var rejects: String?
   @Option(
@@ -50,7 +53,8 @@ struct Import: AsyncParsableCommand {
     let rejectFile = try rejects.map { path throws(CommandFailure) in try RejectFile(path: path) }
     let resultFile = try results.map { path throws(CommandFailure) in try ResultFile(path: path) }
     try await options.run { session in
-      let importer = RowImporter(space: session.space, type: type, updates: update)
+      let importer = RowImporter(
+        space: session.space, type: type, updates: update || overwrite, overwrites: overwrite, memory: ImportMemory())
       var job = ImportJob(
         importer: importer, inFlightMax: inFlight, rejects: rejectFile, results: resultFile,
         progress: Progress("rows", session.output),
@@ -91,7 +95,7 @@ struct Import: AsyncParsableCommand {
       throw CommandFailure.told(.interrupted)
     case .unreadable(let failure): throw failure
     case .failed(let error):
-      var failure = CommandFailure(error, to: session.target.address)
+      var failure = CommandFailure(error, to: session.target.address, tokenSource: session.target.tokenSource)
       failure.operation = nil
       failure.advice = failure.advice.filter { !$0.contains("--operation") } + [again]
       throw failure

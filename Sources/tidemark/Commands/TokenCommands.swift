@@ -46,6 +46,8 @@ struct TokenCreate: AsyncParsableCommand {
     let principal = try makePrincipal()
     try await options.run { session in
       let made = try await session.client.createToken(for: principal)
+      // The token is made and must be shown, whatever becomes of this question.
+      let spaces = try? await session.client.listSpaces()
       switch session.output.format {
       case .table, .labels:
         // Nothing but the secret, so that it can go straight into a file.
@@ -55,6 +57,10 @@ struct TokenCreate: AsyncParsableCommand {
       case .json, .lines:
         guard case .object(let members) = made.token.json else { return }
         RecordWriter.writeOne(.object([.init("secret", .string(made.secret))] + members), session.output)
+      }
+      guard let spaces else { return }
+      for name in principal.roles.keys.sorted() where !spaces.contains(where: { $0.name == name }) {
+        session.note("Warning: there is no space '\(name)' yet. To make it: tidemark space create \(name)")
       }
     }
   }

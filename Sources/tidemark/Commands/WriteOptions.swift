@@ -44,11 +44,17 @@ struct WriteOptions: ParsableArguments {
 
 /// Prints what became of a single write, and ends with its status.
 enum WriteReport {
-  static func finish(_ outcome: Outcome, _ session: Session) throws {
+  /// - Parameter unchanged: what it means that nothing changed.
+  static func finish(
+    _ outcome: Outcome, _ session: Session, unchanged: String = "is as you want it already"
+  ) throws {
     let output = session.output
     switch output.format {
-    case .json, .lines: RecordWriter.writeOne(try outcome.json(), output)
+    case .json, .lines: RecordWriter.writeOne(try outcome.json(), output, known: Outcome.recordNames)
     case .table, .labels:
+      if outcome.code == .unchanged, !outcome.isReplay {
+        session.note("The \(outcome.type) '\(outcome.id?.text ?? "")' \(unchanged); no version was made.")
+      }
       if outcome.code.isSuccess { writeSuccess(outcome, output) } else { session.note(try ConflictText.text(outcome)) }
     }
     let status = ExitStatus(outcome.code)
@@ -65,7 +71,7 @@ enum WriteReport {
     if output.chosen != nil { members.append(.init("operation_id", .string(outcome.operation.description))) }
     if outcome.isReplay { members.append(.init("is_replay", .bool(true))) }
     if output.format == .labels || output.chosen != nil {
-      return RecordWriter.writeOne(.object(members), output)
+      return RecordWriter.writeOne(.object(members), output, known: Outcome.recordNames)
     }
     var writer = RecordWriter(output, columns: members.map { $0.name })
     writer.write(.object(members))

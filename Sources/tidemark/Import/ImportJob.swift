@@ -133,6 +133,10 @@ struct ImportJob {
     case .success(.updated):
       report.updated += 1
       results?.write(line: finished.row.line, id: finished.row.idText ?? "", outcome: "updated")
+    case .success(.overwritten):
+      report.updated += 1
+      report.overwritten += 1
+      results?.write(line: finished.row.line, id: finished.row.idText ?? "", outcome: "updated")
     case .success(.unchanged):
       report.unchanged += 1
       results?.write(line: finished.row.line, id: finished.row.idText ?? "", outcome: "unchanged")

@@ -13,6 +13,8 @@ struct ImportReport {
 
   var created = 0
   var updated = 0
+  /// How many of the updated ones held edits by others.
+  var overwritten = 0
   var unchanged = 0
   var refused = 0
   /// The first refusals.
@@ -39,6 +41,10 @@ struct ImportReport {
       let parts = refusedByOutcome.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key.spaced)" }
       summary += " (\(parts.joined(separator: ", ")))"
     }
+    if let edited = refusedByOutcome[RowImporter.editedSince] {
+      lines.append("\(edited) had been edited since their import and are left as they are; --overwrite replaces them")
+    }
+    if overwritten > 0 { lines.append("\(overwritten) of the updated ones had been edited since their import") }
     lines.append(summary + "; \(TimeSpan.text(seconds)), \(rate)/s" + (isComplete ? "" : "; not complete"))
     return lines.joined(separator: "\n")
   }
@@ -53,7 +59,7 @@ struct ImportReport {
     }
     return .object([
       .init("rows", .int(rows)), .init("created", .int(created)), .init("updated", .int(updated)),
-      .init("unchanged", .int(unchanged)), .init("refused", .int(refused)),
+      .init("overwritten", .int(overwritten)), .init("unchanged", .int(unchanged)), .init("refused", .int(refused)),
       .init("refused_by_outcome", .object(refusedByOutcome.sorted { $0.key < $1.key }.map { .init($0.key, .int($0.value)) })),
       .init("refusals", .array(list)), .init("is_complete", .bool(isComplete)),
       .init("seconds", .number(String((seconds * 1_000).rounded() / 1_000))),

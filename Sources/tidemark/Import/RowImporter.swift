@@ -8,6 +8,8 @@ struct RowImporter: Sendable {
   enum Result: Sendable, Equatable {
     case created
     case updated
+    /// The entity was changed over an edit that somebody made since it was imported.
+    case overwritten
     /// The entity holds what the row says already.
     case unchanged
     /// The row was refused: a word for programs, and a sentence.
@@ -18,6 +20,13 @@ struct RowImporter: Sendable {
   let type: TypeName
   /// Change entities that are there and differ.
   let updates: Bool
+  /// Change them also when somebody edited them since.
+  var overwrites = false
+  /// Which versions imports made.
+  var memory = ImportMemory(folder: nil)
+
+  /// The word for a row whose entity holds edits that no import made.
+  static let editedSince = "edited_since"
 
   /// Makes the entity, or compares the one that is there.
   ///
@@ -68,14 +77,28 @@ struct RowImporter: Sendable {
       return .refused(
         "conflict", "The entity is there with other content (\(names)), at version \(entity.version) by \(entity.updated.by).")
     }
-    let expected = Expected(version: entity.version, revision: entity.revision, epoch: epoch)
+    let isEdited = !memory.holds(entity, epoch: epoch)
+    guard !isEdited || overwrites else {
+      let when = "\(entity.updated.by) at \(TimeText.format(entity.updated.at))"
+      return .refused(
+        RowImporter.editedSince, "The entity was edited since: version \(entity.version) by \(when). --overwrite replaces it.")
+    }
+    return try await change(
+      content.id, entries, Expected(version: entity.version, revision: entity.revision, epoch: epoch), isEdited)
+  }
+
+  private func change(
+    _ id: EntityID, _ entries: [Patch.Entry], _ expected: Expected, _ isEdited: Bool
+  ) async throws(ClientError) -> Result {
     do {
       let patch = try Patch(entries)
       let operation = OperationName.update(
-        space: space.name, key: EntityKey(type: type, id: content.id), patch: patch, expected: expected)
-      let outcome = try await space.update(type, content.id, patch, expected: expected, operation: operation)
+        space: space.name, key: EntityKey(type: type, id: id), patch: patch, expected: expected)
+      let outcome = try await space.update(type, id, patch, expected: expected, operation: operation)
       switch outcome.code {
-      case .applied, .merged: return .updated
+      case .applied, .merged:
+        if let revision = outcome.revision { memory.add(revision, epoch: outcome.epoch) }
+        return isEdited ? .overwritten : .updated
       case .unchanged: return .unchanged
       default: return .refused(outcome.code.word, outcome.message)
       }

@@ -14,25 +14,33 @@ struct RecordWriter {
   /// A member whose own members become columns too, as far as they fit.
   private let spread: String?
   private let width: Int?
+  /// Names that are right even when no record has them.
+  private let known: Set<String>
 
   private var held: [JSON] = []
   private var layout: [(name: String, width: Int)]?
   private var count = 0
+  /// The chosen names that no record had so far.
+  private var missing: Set<String>
 
   /// - Parameters:
   ///   - columns: what a table shows when nothing else was asked for.
   ///   - spread: a member of kind object, whose members can be chosen by their names alone.
-  init(_ options: OutputOptions, columns: [String], spread: String? = nil) {
+  ///   - known: further names that records may have.
+  init(_ options: OutputOptions, columns: [String], spread: String? = nil, known: [String] = []) {
     format = options.format
     chosen = options.chosen
     self.columns = columns
     self.spread = spread
+    self.known = Set(columns + known)
+    missing = Set(options.chosen ?? []).subtracting(self.known)
     width = Terminal.outputWidth
   }
 
   /// Prints a record, or holds it back.
   mutating func write(_ record: JSON) {
     defer { count += 1 }
+    notice(record)
     switch format {
     case .lines: StandardStream.output.write(select(record).compact + "\n")
     case .json: StandardStream.output.write((count == 0 ? "[" : ",") + "\n  " + select(record).compact)
@@ -52,11 +60,28 @@ struct RecordWriter {
     case .lines, .labels: break
     }
     StandardStream.output.flush()
+    if count > 0 { tellMissing() }
+  }
+
+  /// Whether no record was written.
+  var isEmpty: Bool { count == 0 }
+
+  private mutating func notice(_ record: JSON) {
+    for name in missing where value(name, of: record) != nil { missing.remove(name) }
+  }
+
+  /// Says which chosen names are probably mistyped.
+  private func tellMissing() {
+    for name in missing.sorted() {
+      StandardStream.error.write("Nothing here has '\(Sanitized.text(name))'. To see the names there are: --fields '?'\n")
+    }
+    StandardStream.error.flush()
   }
 
   /// Prints one record that stands alone: a JSON document, or labelled lines.
-  static func writeOne(_ record: JSON, _ options: OutputOptions, spread: String? = nil) {
-    let writer = RecordWriter(options, columns: [], spread: spread)
+  static func writeOne(_ record: JSON, _ options: OutputOptions, spread: String? = nil, known: [String] = []) {
+    var writer = RecordWriter(options, columns: [], spread: spread, known: known)
+    writer.notice(record)
     switch options.format {
     case .json: StandardStream.output.write(writer.select(record).pretty + "\n")
     case .lines: StandardStream.output.write(writer.select(record).compact + "\n")
@@ -64,6 +89,7 @@ struct RecordWriter {
     case .table: writer.writeForm(record)
     }
     StandardStream.output.flush()
+    writer.tellMissing()
   }
 
   // MARK: Choosing

@@ -91,13 +91,14 @@ extension Conflict {
     members.append(.init("base_entity", try base?.json() ?? .null))
     var list: [JSON] = []
     for change in changes {
-      list.append(
-        .object([
-          .init("name", .string(change.name.text)), .init("before", change.before?.json.value ?? .null),
-          .init("after", change.after?.json.value ?? .null), .init("version", .int(change.version.rawValue)),
-          .init("changed_by", .string(change.changed.by.text)),
-          .init("changed_at", .string(TimeText.format(change.changed.at))),
-        ]))
+      // A field that is not there has no member; one that holds null has null.
+      var parts: [JSON.Member] = [.init("name", .string(change.name.text))]
+      if let before = change.before { parts.append(.init("before", before.json.value)) }
+      if let after = change.after { parts.append(.init("after", after.json.value)) }
+      parts.append(.init("version", .int(change.version.rawValue)))
+      parts.append(.init("changed_by", .string(change.changed.by.text)))
+      parts.append(.init("changed_at", .string(TimeText.format(change.changed.at))))
+      list.append(.object(parts))
     }
     members.append(.init("changes", .array(list)))
     members.append(.init("overlapping_fields", .array(overlapping.map { .string($0.text) })))

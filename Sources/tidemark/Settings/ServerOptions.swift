@@ -88,9 +88,13 @@ struct ServerOptions: ParsableArguments {
   }
 
   private func findToken(_ context: ContextStore.Context?) throws(CommandFailure) -> (String, String)? {
-    if let tokenFile { return (try ServerOptions.readToken(tokenFile), "--token-file") }
+    if let tokenFile {
+      return (try ServerOptions.readToken(tokenFile), tokenFile == "-" ? "standard input" : "the file '\(tokenFile)'")
+    }
     if let token = Environment["TIDEMARK_TOKEN"] { return (try ServerOptions.check(token, "TIDEMARK_TOKEN"), "TIDEMARK_TOKEN") }
-    if let file = Environment["TIDEMARK_TOKEN_FILE"] { return (try ServerOptions.readToken(file), "TIDEMARK_TOKEN_FILE") }
+    if let file = Environment["TIDEMARK_TOKEN_FILE"] {
+      return (try ServerOptions.readToken(file), "the file '\(file)' in TIDEMARK_TOKEN_FILE")
+    }
     guard let context else { return nil }
     let source = "the context '\(context.name)'"
     if let file = context.tokenFile { return (try ServerOptions.readToken(file), source) }

@@ -19,7 +19,7 @@ struct CallOptions: ParsableArguments {
     do {
       try await body(Session(client: client, target: target, options: self))
     } catch let error as ClientError {
-      throw CommandFailure(error, to: target.address)
+      throw CommandFailure(error, to: target.address, tokenSource: target.tokenSource)
     } catch is CorruptFields {
       throw CommandFailure(.failed, "The server sent an entity that cannot be read.", code: "protocol_error")
     }

@@ -53,7 +53,8 @@ enum TextFile {
     }
   }
 
-  private static func makeFolder(_ path: String) throws(Failure) {
+  /// Makes a folder for its owner only, and those above it.
+  static func makeFolder(_ path: String) throws(Failure) {
     guard !path.isEmpty, access(path, F_OK) != 0 else { return }
     if let slash = path.lastIndex(of: "/") { try makeFolder(String(path[..<slash])) }
     guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
