@@ -88,26 +88,6 @@ struct SchemaPart {
     return fail("there is no \(what) '\(word)'; there is: \(known.joined(separator: ", "))")
   }
 
-  /// The known word that differs least; `nil` when all differ in more than a third.
-  static func nearest(to word: String, among known: [String]) -> String? {
-    let best = known.map { ($0, distance(word.lowercased(), $0)) }.min { $0.1 < $1.1 }
-    guard let (near, steps) = best, steps <= max(2, near.count / 3), steps < near.count else { return nil }
-    return near
-  }
-
-  /// How many characters have to be put in, taken out or changed (Levenshtein).
-  private static func distance(_ a: String, _ b: String) -> Int {
-    let right = Array(b.prefix(100))
-    var row = Array(0...right.count)
-    for (i, left) in a.prefix(100).enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, character) in right.enumerated() {
-        let replaced = diagonal + (left == character ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(replaced, row[j] + 1, row[j + 1] + 1)
-      }
-    }
-    return row[right.count]
-  }
+  /// The known word that is probably meant; `nil` when all differ too much.
+  static func nearest(to word: String, among known: [String]) -> String? { Spelling.nearest(word.lowercased(), known).first }
 }

@@ -12,7 +12,7 @@ enum Spelling {
       isHelp = true
       words = words.dropFirst()
     }
-    while let word = words.popFirst(), !word.hasPrefix("-") {
+    while let word = words.popFirst(), !word.hasPrefix("-"), command.configuration.defaultSubcommand == nil || isHelp {
       let commands = command.configuration.subcommands
       guard !commands.isEmpty else { return nil }
       guard let next = commands.first(where: { name(of: $0) == word }) else {
@@ -40,7 +40,7 @@ enum Spelling {
   /// The words that differ least, when they differ little enough to be meant.
   static func nearest(_ word: String, _ known: [String]) -> [String] {
     let limit = word.count <= 3 ? 2 : max(2, word.count / 3)
-    let ranked = known.map { (name: $0, distance: distance(Array(word), Array($0))) }
+    let ranked = known.map { (name: $0, distance: distance(Array(word.prefix(100)), Array($0.prefix(100)))) }
     guard let best = ranked.map(\.distance).min(), best <= limit, best < word.count else {
       return known.filter { !word.isEmpty && $0.hasPrefix(word) }
     }
