@@ -7,6 +7,7 @@ import Testing
   private final class Copy {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tidemark-run-\(UUID().uuidString)")
     let port: Int
+    private var started: [Process] = []
 
     init() throws {
       let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -30,7 +31,10 @@ import Testing
       }
     }
 
-    deinit { try? FileManager.default.removeItem(at: folder) }
+    deinit {
+      for process in started where process.isRunning { kill(process.processIdentifier, SIGKILL) }
+      try? FileManager.default.removeItem(at: folder)
+    }
 
     /// Starts the script; its words go to a file.
     func start(_ name: String, failingImport: Bool = false) throws -> Process {
@@ -55,7 +59,13 @@ import Testing
       let output = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
       process.standardOutput = output
       process.standardError = output
+      // A child inherits the signals that its parent's thread blocks, and the threads of a test run block nearly all.
+      var (none, former) = (sigset_t(), sigset_t())
+      sigemptyset(&none)
+      pthread_sigmask(SIG_SETMASK, &none, &former)
+      defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
       try process.run()
+      started.append(process)
       return process
     }
 
