@@ -19,7 +19,20 @@ struct Setting: Sendable {
 
   /// All settings with what they mean, for `tidemarkd --help`.
   static var list: String {
-    "Settings:\n\n" + all.map { "  \($0.flag) \($0.form)\n      \($0.help)" }.joined(separator: "\n")
+    "Settings:\n\n" + all.map { "  \($0.flag) \($0.form)\n" + wrapped($0.help) }.joined(separator: "\n")
+  }
+
+  /// The text in lines that fit a terminal of 80 columns, indented.
+  private static func wrapped(_ text: String) -> String {
+    var lines: [String] = []
+    for word in text.split(separator: " ") {
+      if let last = lines.last, last.count + word.count < 78 {
+        lines[lines.count - 1] += " \(word)"
+      } else {
+        lines.append("      \(word)")
+      }
+    }
+    return lines.joined(separator: "\n")
   }
 
   /// The flags that may stand alone, meaning true.

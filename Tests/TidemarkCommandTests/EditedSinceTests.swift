@@ -26,7 +26,7 @@ import Testing
     #expect(refused.status == 3)
     #expect(try summary(refused) == ["updated": "2", "overwritten": "0", "unchanged": "0", "refused": "1"])
     #expect(refused.error.contains("edited since: version 2 by developer at "))
-    #expect(refused.error.contains("1 had been edited since their import") && refused.error.contains("--overwrite"))
+    #expect(refused.error.contains("somebody edited them since their import: 1;") && refused.error.contains("--overwrite"))
     #expect(try title(programs, "2").contains("by hand"))
     // What imports did themselves counts as no edit, this time and the next.
     let third = try programs.file("c.csv", "id,title\n1,c\n2,c\n3,c\n")

@@ -42,9 +42,9 @@ struct ImportReport {
       summary += " (\(parts.joined(separator: ", ")))"
     }
     if let edited = refusedByOutcome[RowImporter.editedSince] {
-      lines.append("\(edited) had been edited since their import and are left as they are; --overwrite replaces them")
+      lines.append("left as they are, because somebody edited them since their import: \(edited); --overwrite replaces them")
     }
-    if overwritten > 0 { lines.append("\(overwritten) of the updated ones had been edited since their import") }
+    if overwritten > 0 { lines.append("replaced although somebody had edited them since their import: \(overwritten)") }
     lines.append(summary + "; \(TimeSpan.text(seconds)), \(rate)/s" + (isComplete ? "" : "; not complete"))
     return lines.joined(separator: "\n")
   }
