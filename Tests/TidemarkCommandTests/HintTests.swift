@@ -96,7 +96,7 @@ import Testing
     #expect(list[1]["before"] == nil && list[1]["after"] == .null)
     let early = try programs.run("patch", "t", "1", "a=y", "--expected", "99")
     #expect(early.status == 5 && early.error.contains("has no version 99 yet: it is at version 2"))
-    #expect(!early.error.contains("changed by"))
+    #expect(!early.error.contains("developer since"))
     let live = try programs.run("restore", "t", "1", "--expected", "2")
     #expect(live.status == 0 && live.error.contains("not deleted"))
   }
