@@ -99,8 +99,10 @@ public struct SpaceJudge {
     if let receipt = state.receipt(receiptKey) {
       return receipt.content == content ? .replay(receipt) : .judged(misuse(item, id))
     }
-    let outcome: Outcome
-    do { outcome = settle(try decide(item, id, by: principal), item, id) } catch is CorruptFields { return .corrupt }
+    let decision: Decision
+    do { decision = try decide(item, id, by: principal) } catch is CorruptFields { return .corrupt }
+    // Not in one expression with the line before: the state would be shared while it changes, and copied.
+    let outcome = settle(decision, item, id)
     guard outcome.code.leavesReceipt else { return .judged(outcome) }
     state.keep(
       Receipt(
