@@ -23,10 +23,15 @@ struct CallRunner: Sendable {
   }
 
   /// Sends a write. What became of it is the result, whether it was applied or refused.
-  func write(_ request: WriteRequest, deadline: Duration?) async throws(ClientError) -> Outcome {
+  ///
+  /// - Parameter attemptsBefore: how often the caller tried before with other writes for the same purpose; the server counts on from there.
+  func write(
+    _ request: WriteRequest, attemptsBefore: Int = 0, deadline: Duration?
+  ) async throws(ClientError) -> Outcome {
     let policy = RetryPolicy(
       safety: .idempotent, isWrite: true, attemptsMax: options.attemptsMax, operation: request.item.operation)
-    switch try await attempt(request.kind.method, try encode(request), policy, deadline: deadline) {
+    let message = try encode(request)
+    switch try await attempt(request.kind.method, message, policy, attemptsBefore: attemptsBefore, deadline: deadline) {
     case .success(let bytes): return try CallRunner.decode(bytes, as: WriteResponse.self).outcome
     case .failure(let refused): return refused.outcome
     }
@@ -36,21 +41,36 @@ struct CallRunner: Sendable {
   struct Refused: Error { var outcome: Outcome }
 
   private func attempt(
-    _ method: Method, _ message: ByteBuffer, _ policy: RetryPolicy, deadline: Duration?
+    _ method: Method, _ message: ByteBuffer, _ policy: RetryPolicy, attemptsBefore: Int = 0, deadline: Duration?
   ) async throws(ClientError) -> Result<ByteBuffer, Refused> {
     var policy = policy
     let end = deadline.map { timing.uptime() + $0 }
     var attempt = 1
     while true {
       let call = OutgoingCall(
-        method: method, message: message, authorization: credentials.authorization, attempt: UInt32(clamping: attempt),
-        deadline: end)
+        method: method, message: message, authorization: credentials.authorization,
+        attempt: UInt32(clamping: attemptsBefore + attempt), deadline: end)
       do {
         return .success(try await transport.unary(call))
       } catch {
         if case .status(let status) = error, let outcome = try CallRunner.outcome(of: status) {
           return .failure(Refused(outcome: outcome))
         }
+        try await pause(after: error, attempt: attempt, &policy, end: end)
+        attempt += 1
+      }
+    }
+  }
+
+  /// What the server said in the handshake, connecting first when there is no connection.
+  func hello(deadline: Duration?) async throws(ClientError) -> Hello {
+    var policy = RetryPolicy(safety: .idempotent, isWrite: false, attemptsMax: options.attemptsMax)
+    let end = deadline.map { timing.uptime() + $0 }
+    var attempt = 1
+    while true {
+      do {
+        return try await transport.hello(deadline: end)
+      } catch {
         try await pause(after: error, attempt: attempt, &policy, end: end)
         attempt += 1
       }
@@ -89,7 +109,7 @@ struct CallRunner: Sendable {
     _ bytes: ByteBuffer, as type: Response.Type
   ) throws(ClientError) -> Response {
     let result = bytes.withUnsafeReadableBytes { raw in
-      Result { () throws(WireError) in try Response.decode(raw, using: MessageArena()) }
+      Result { () throws(WireError) in try Response.decode(raw, using: MessageArena(bytesMax: WireLimits.answerDecodedBytesMax)) }
     }
     switch result {
     case .success(let response): return response
