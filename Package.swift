@@ -151,7 +151,9 @@ let package = Package(
     .testTarget(name: "ConfigurationTests", dependencies: ["tidemarkd", arguments], swiftSettings: strict),
     .testTarget(
       name: "TidemarkClientTests",
-      dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkTransport", "TidemarkClient", nioCore, nioPosix],
+      dependencies: [
+        "TidemarkCore", "TidemarkWire", "TidemarkTransport", "TidemarkClient", "TidemarkTesting", "tidemarkd", nioCore, nioPosix,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "TidemarkCommandTests", dependencies: ["TidemarkCore", "TidemarkTesting", "tidemark", "tidemarkd"],

@@ -14,6 +14,8 @@ final class ScriptedTransport: CallTransport {
   }
 
   private let state: Mutex<State>
+  /// What the server says in the handshake.
+  let hello = Mutex(Hello())
 
   init(_ answers: [Result<ByteBuffer, AttemptFailure>] = [], streams: [[Result<ByteBuffer, AttemptFailure>]] = []) {
     state = Mutex(State(answers: answers, streams: streams))
@@ -38,7 +40,7 @@ final class ScriptedTransport: CallTransport {
     return Source(messages: Mutex(messages))
   }
 
-  func hello(deadline: Duration?) async throws(AttemptFailure) -> Hello { Hello() }
+  func hello(deadline: Duration?) async throws(AttemptFailure) -> Hello { hello.withLock { $0 } }
   func close() {}
 
   private final class Source: MessageSource {
