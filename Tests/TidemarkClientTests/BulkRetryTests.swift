@@ -13,7 +13,8 @@ import TidemarkTesting
     let outcomes = zip(items, codes).map { item, code in
       Outcome(
         code: code, type: item.type, id: item.id, operation: item.operation, version: EntityVersion(rawValue: 5),
-        revision: Revision(rawValue: 50), epoch: epoch, cause: code == .aborted ? codes.firstIndex { !$0.isSuccess } : nil)
+        revision: Revision(rawValue: 50), epoch: epoch,
+        cause: code == .aborted ? codes.firstIndex { !$0.isSuccess && $0 != .aborted } : nil)
     }
     report.add(outcomes, for: items.indices, revision: Revision(rawValue: 50), epoch: epoch)
     return report

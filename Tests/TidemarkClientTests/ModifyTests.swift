@@ -14,6 +14,8 @@ import TidemarkWire
   private func space(_ transport: ScriptedTransport) throws -> SpaceClient {
     var options = ClientOptions()
     options.timing = time.timing()
+    // Half of each wait, and enough chance for ids that differ.
+    options.timing.random = { 1 << 63 | .random(in: 0..<1 << 11) }
     return TidemarkClient(
       try ServerAddress(parsing: "tidemark://h"), credentials: .none, options: options, transport: transport
     ).space(.default)

@@ -1,7 +1,8 @@
 public import TidemarkCore
 public import TidemarkWire
 
-/// Calls a Tidemark server. Usable from every task; all calls share one connection, which is opened by the first.
+/// Calls a Tidemark server. Usable from every task; all calls share one connection, which is opened by the first, or
+/// those of a pool.
 ///
 /// ```swift
 /// let client = TidemarkClient(try ServerAddress(parsing: "tidemark://localhost:8433"), credentials: .bearer(token))
@@ -20,6 +21,24 @@ public final class TidemarkClient: Sendable {
     self.init(
       address, credentials: credentials, options: options,
       transport: ConnectionTransport(address: address, options: options))
+  }
+
+  /// Makes a client that spreads its calls over several connections, to one server or to several of the same store. Nothing is
+  /// sent before the first call.
+  ///
+  /// A server that fails is left alone for a while, and its calls go to the others. When every place is taken, calls wait a bounded
+  /// time, and then fail with `resourceExhausted` and the reason `POOL_EXHAUSTED`.
+  ///
+  /// - Parameter addresses: tried in turn; with none, every call fails with `unavailable`.
+  public convenience init(
+    pool addresses: [ServerAddress], credentials: Credentials = .none, options: ClientOptions = ClientOptions(),
+    pool: PoolOptions = PoolOptions()
+  ) {
+    let transport = PooledTransport(servers: addresses.count, options: pool, timing: options.timing) { index in
+      ConnectionTransport(address: addresses[index], options: options)
+    }
+    self.init(
+      addresses.first ?? ServerAddress(host: "localhost"), credentials: credentials, options: options, transport: transport)
   }
 
   init(_ address: ServerAddress, credentials: Credentials, options: ClientOptions, transport: any CallTransport) {

@@ -72,6 +72,12 @@ private struct FieldTree {
     }
   }
 
+  /// The decoder of a JSON value, for a type that opens a container of its own; `nil` for other values.
+  func jsonDecoder(_ path: [any CodingKey]) throws -> (any Decoder)? {
+    guard case .json = value else { return nil }
+    return try decode(DecoderKeeper.self, at: path).decoder
+  }
+
   func mismatch(_ wanted: String, _ path: [any CodingKey]) -> FieldsCodingError {
     FieldsCodingError(.wrongKind, path, "Holds \(kindName) where \(wanted) is needed.")
   }
@@ -85,6 +91,12 @@ private struct FieldTree {
   }
 }
 
+/// Keeps the decoder that it was made by.
+private struct DecoderKeeper: Decodable {
+  let decoder: any Decoder
+  init(from decoder: any Decoder) { self.decoder = decoder }
+}
+
 /// The decoder that a value's own coding sees.
 private struct FieldsDecoding: Decoder {
   let tree: FieldTree
@@ -92,11 +104,13 @@ private struct FieldsDecoding: Decoder {
   var userInfo: [CodingUserInfoKey: Any] { [:] }
 
   func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
+    if let json = try tree.jsonDecoder(codingPath) { return try json.container(keyedBy: type) }
     guard tree.value == nil else { throw tree.mismatch("object", codingPath) }
     return KeyedDecodingContainer(Members<Key>(tree: tree, codingPath: codingPath))
   }
 
   func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
+    if let json = try tree.jsonDecoder(codingPath) { return try json.unkeyedContainer() }
     guard case .list(let scalars)? = tree.value else { throw tree.mismatch("list", codingPath) }
     return Elements(scalars: scalars, codingPath: codingPath)
   }

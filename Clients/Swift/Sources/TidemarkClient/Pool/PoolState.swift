@@ -49,7 +49,7 @@ struct PoolState {
   private var nextID: ID = 1
   private var nextAddress = 0
 
-  /// - Parameter servers: how many there are, at least 1.
+  /// - Parameter servers: how many there are.
   init(options: PoolOptions, servers: Int) {
     self.options = options
     self.servers = [Server](repeating: Server(), count: max(servers, 1))
@@ -85,7 +85,7 @@ struct PoolState {
     }
     // With connections that are busy or being checked, a place becomes free by itself.
     guard hasRoom, slots.allSatisfy(\.isRetiring) else { return .queue }
-    return .wait(until: servers.map(\.notBefore).min() ?? now)
+    return .wait(until: servers.map(\.notBefore).min() ?? .seconds(Int64.max / 4))
   }
 
   private mutating func open(_ address: Int, now: Duration, random: UInt64) -> Decision {
@@ -98,6 +98,7 @@ struct PoolState {
 
   /// The next server in turn that may be tried.
   private mutating func nextServer(now: Duration) -> Int? {
+    guard !servers.isEmpty else { return nil }
     for step in servers.indices {
       let address = (nextAddress + step) % servers.count
       guard servers[address].notBefore <= now else { continue }
