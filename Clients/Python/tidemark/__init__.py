@@ -7,13 +7,14 @@ from .aio import AsyncClient
 from .client import Client
 from .errors import StatusCode, TidemarkError
 from .model import (
-  ABSENT, Batch, ChainFault, Conflict, Deleted, Entity, EntityState, Expected, FieldChange, Outcome, OutcomeCode, RetryAdvice,
-  Role, ServerInfo, Space, Token, Verification, Violation,
+  ABSENT, Batch, BulkMode, ChainFault, Conflict, Deleted, Entity, EntityState, Expected, FieldChange, OnConflict, Outcome,
+  OutcomeCode, RetryAdvice, Role, ServerInfo, Space, Token, Verification, Violation, Write, WriteKind,
 )
 from .values import Json
 
 __all__ = [
-  "ABSENT", "AsyncClient", "Batch", "ChainFault", "Client", "Conflict", "Deleted", "Entity", "EntityState", "Expected",
-  "FieldChange", "Json", "Limits", "Outcome", "OutcomeCode", "Retry", "RetryAdvice", "Role", "ServerInfo", "Space", "StatusCode",
-  "TidemarkError", "Token", "Verification", "Violation", "make_operation_id",
+  "ABSENT", "AsyncClient", "Batch", "BulkMode", "ChainFault", "Client", "Conflict", "Deleted", "Entity",
+  "EntityState", "Expected", "FieldChange", "Json", "Limits", "OnConflict", "Outcome", "OutcomeCode", "Retry",
+  "RetryAdvice", "Role", "ServerInfo", "Space", "StatusCode", "TidemarkError", "Token", "Verification", "Violation",
+  "Write", "WriteKind", "make_operation_id",
 ]

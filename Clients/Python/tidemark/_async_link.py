@@ -51,6 +51,11 @@ class AsyncLink(asyncio.Protocol):
   def is_usable(self) -> bool:
     return self._machine.is_usable
 
+  @property
+  def server_limits(self) -> Limits:
+    """What the server's HELLO said."""
+    return self._machine.peer
+
   async def call(
     self, method: int, content: bytes, *, deadline: float | None, authorization: str, attempt: int, compresses: bool
   ) -> tuple[int, "asyncio.Queue[Answer]"]:

@@ -61,6 +61,43 @@ def _call(
   return Call(method, method.request(**content).SerializeToString(), parse, is_repeatable, operation_id)
 
 
+def write_item(write: model.Write, place: Callable[[int], int]) -> dict[str, Any]:
+  """The content of a write of a bulk; ``place`` gives the place in the request of another write."""
+  content: dict[str, Any] = {
+    "kind": int(write.kind), "type": write.type, "id": write.id, "operation_id": write.operation_id, "group": write.group,
+    "fields": to_fields(write.fields), "operations": _operations(write.set, write.unset, write.increment),
+    "on_conflict": int(write.on_conflict), "edited_at_us": to_microseconds(write.edited_at) if write.edited_at else 0,
+    "references": [{"field": name, "item": place(other)} for name, other in write.references.items()],
+  }
+  if write.after_item is not None:
+    content["after_item"] = {"item": place(write.after_item)}
+  elif write.expected is not None:
+    content["expected"] = _expected(write.expected)
+  return content
+
+
+def bulk_write(content: dict[str, Any]) -> Call[Sequence[model.Outcome]]:
+  return _call("BulkWrite", _outcomes, **content)
+
+
+def get_outcomes(space: str, operation_ids: Sequence[str]) -> Call[Sequence[model.Outcome | None]]:
+  def known(m: Any) -> Sequence[model.Outcome | None]:
+    return [model.outcome(result.outcome) if result.HasField("outcome") else None for result in m.results]
+
+  return _call("GetOutcomes", known, space=space, operation_ids=operation_ids)
+
+
+def undo_writes(
+  space: str, items: Sequence[dict[str, str]], on_conflict: model.OnConflict, mode: model.BulkMode, validates_only: bool
+) -> Call[Sequence[model.Outcome]]:
+  return _call(
+    "UndoWrites", _outcomes, space=space, items=items, on_conflict=int(on_conflict), mode=int(mode), validate_only=validates_only)
+
+
+def _outcomes(m: Any) -> Sequence[model.Outcome]:
+  return [model.outcome(each) for each in m.outcomes]
+
+
 def _write(name: str, options: dict[str, Any], /, **content: Any) -> Call[model.Outcome]:
   return _call(
     name, lambda m: model.outcome(m.outcome), True, options["operation_id"], options=options, **content)
@@ -69,6 +106,16 @@ def _write(name: str, options: dict[str, Any], /, **content: Any) -> Call[model.
 def _expected(value: ExpectedLike) -> dict[str, Any]:
   known = model.Expected(value) if isinstance(value, int) else value if isinstance(value, model.Expected) else value.expected
   return {"version": known.version, "revision": known.revision, "epoch": known.epoch}
+
+
+def _operations(
+  set: Fields, unset: Sequence[str], increment: Mapping[str, int | float]
+) -> Sequence[dict[str, Any]]:
+  return (
+    [{"name": name, "set": to_value(value)} for name, value in set.items()]
+    + [{"name": name, "unset": True} for name in unset]
+    + [{"name": name, "increment": to_value(value)} for name, value in increment.items()]
+  )
 
 
 # Entities
@@ -92,11 +139,7 @@ def update(
   space: str, type: str, id: str, expected: ExpectedLike, set: Fields, unset: Sequence[str], increment: Mapping[str, int | float],
   options: dict[str, Any]
 ) -> Call[model.Outcome]:
-  operations = (
-    [{"name": name, "set": to_value(value)} for name, value in set.items()]
-    + [{"name": name, "unset": True} for name in unset]
-    + [{"name": name, "increment": to_value(value)} for name, value in increment.items()]
-  )
+  operations = _operations(set, unset, increment)
   return _write("Update", options, space=space, type=type, id=id, operations=operations, expected=_expected(expected))
 
 

@@ -33,6 +33,7 @@ class Limits:
   stream_credit_bytes: int = 65_536
   connection_credit_bytes: int = 1_048_576
   can_inflate: bool = False
+  bulk_items_max: int = 1_000
 
 
 @dataclass(frozen=True)
@@ -263,8 +264,7 @@ class Connection:
     hello = _parse(_Hello, frame.payload)
     if hello.minor_min or hello.minor_max:
       raise ProtocolError(ErrorCode.VERSION, "The server chose a version that was not offered.")
-    names = [each.name for each in fields(Limits) if each.name != "can_inflate"]
-    said = {name: getattr(hello, name) for name in names if getattr(hello, name)}
+    said = {n.name: getattr(hello, n.name) for n in fields(Limits) if n.name != "can_inflate" and getattr(hello, n.name)}
     self.peer = Limits(can_inflate="deflate" in hello.compressions, **said)
     self.is_ready = True
     events.append(Ready())

@@ -4,12 +4,13 @@ import asyncio
 import time
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any, AsyncGenerator, Iterable, Mapping, Sequence, TypeVar
+from typing import Any, AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence, TypeVar
 
 from . import _calls as calls
 from . import model
 from ._address import parse_address
 from ._async_link import AsyncLink
+from ._bulk import Bulk, Part, undo_parts
 from ._calls import Call, ExpectedLike
 from ._connection import Broken, Ended, Limits
 from ._framing import ErrorCode
@@ -135,6 +136,49 @@ class AsyncClient:
     """
     return self._list(space, type, after_id, limit, deleted, timeout)
 
+  # Many writes
+
+  def bulk(
+    self, space: str, writes: Iterable[model.Write] | AsyncIterable[model.Write], *,
+    mode: model.BulkMode = model.BulkMode.PARTIAL, validates_only: bool = False, returns_entities: bool = False,
+    known_revision: int = 0, timeout: Timeout = DEFAULT
+  ) -> AsyncGenerator[model.Outcome, None]:
+    """Sends any number of writes, in order, and yields their outcomes in the same order as the requests are answered.
+
+    The writes are taken from the iterator as they are needed, in requests as full as the server allows. ``timeout`` holds for
+    each request with all its attempts. When a request fails for good the generator raises ``TidemarkError``: the outcomes of its
+    writes, ``operation_ids`` of the error, are unknown unless ``is_not_executed``, and ``get_outcomes`` tells; what follows was
+    not sent. Raises ``ValueError`` for a write that no request can hold. With ``validates_only`` nothing is stored, and requests
+    do not see what earlier ones would do.
+    """
+    return self._bulk(space, writes, mode, validates_only, returns_entities, known_revision, timeout)
+
+  async def get_outcomes(
+    self, space: str, operation_ids: Sequence[str], *, timeout: Timeout = DEFAULT
+  ) -> Sequence[model.Outcome | None]:
+    """What became of earlier writes of the caller, in order; ``None`` where there is no receipt."""
+    known = []
+    for start in range(0, len(operation_ids), 1_000):
+      known += await self._run(calls.get_outcomes(space, operation_ids[start:start + 1_000]), timeout)
+    return known
+
+  async def undo_writes(
+    self, space: str, operation_ids: Sequence[str], *, on_conflict: model.OnConflict = model.OnConflict.FAIL,
+    mode: model.BulkMode = model.BulkMode.PARTIAL, validates_only: bool = False, timeout: Timeout = DEFAULT
+  ) -> Sequence[model.Outcome]:
+    """Takes earlier writes of the caller back with new, version-checked ones. Returns an outcome for each, in order.
+
+    More than 1,000 go in several requests, the last first, so name them in the order they were made. Raises ``ValueError`` for
+    more than 1,000 with ``ATOMIC``.
+    """
+    parts = undo_parts(operation_ids)
+    if mode == model.BulkMode.ATOMIC and len(parts) > 1:
+      raise ValueError("The writes of an atomic undo are more than a request holds.")
+    outcomes: Sequence[model.Outcome] = []
+    for part in parts:
+      outcomes = [*await self._run(calls.undo_writes(space, part, on_conflict, mode, validates_only), timeout), *outcomes]
+    return outcomes
+
   # Spaces, tokens, the server
 
   async def create_space(self, name: str, *, timeout: Timeout = DEFAULT) -> model.Space:
@@ -250,6 +294,35 @@ class AsyncClient:
           raise
       attempt += 1
 
+  async def _bulk(
+    self, space: str, writes: Iterable[model.Write] | AsyncIterable[model.Write], mode: model.BulkMode, validates_only: bool,
+    returns_entities: bool, known_revision: int, timeout: Timeout
+  ) -> AsyncGenerator[model.Outcome, None]:
+    limits = await self._server_limits(timeout)
+    bulk = Bulk(space, limits, mode, validates_only, returns_entities, known_revision)
+    async for write in _each(writes):
+      for part in bulk.add(write):
+        for outcome in await self._send_part(bulk, part, timeout):
+          yield outcome
+    for part in bulk.end():
+      for outcome in await self._send_part(bulk, part, timeout):
+        yield outcome
+
+  async def _send_part(self, bulk: Bulk, part: Part, timeout: Timeout) -> Sequence[model.Outcome]:
+    call = bulk.call(part)
+    try:
+      return bulk.take(part, await self._run(call, timeout) if call else [])
+    except TidemarkError as error:
+      error.operation_ids = bulk.operation_ids(part)
+      raise
+
+  async def _server_limits(self, timeout: Timeout) -> Limits:
+    await self._run(calls.server_info(), timeout)  # makes the connection, with the attempts of a call
+    try:
+      return (await self._connect(deadline_of(timeout, self._timeout))).server_limits
+    except (LinkClosed, TimeoutError) as error:
+      raise calls.not_sent(calls.server_info(), error) from error
+
   async def _open(self, call: Call[Any], deadline: float | None, attempt: int) -> tuple[AsyncLink, int, Any]:
     """Sends a call. Raises ``TidemarkError`` when that was not possible, in which case nothing was executed."""
     try:
@@ -271,3 +344,12 @@ class AsyncClient:
           self._link = None
         self._link = await AsyncLink.open(self._host, self._port, self._limits, connect_patience(deadline))
       return self._link
+
+
+async def _each(writes: Iterable[model.Write] | AsyncIterable[model.Write]) -> AsyncGenerator[model.Write, None]:
+  if isinstance(writes, AsyncIterable):
+    async for write in writes:
+      yield write
+  else:
+    for write in writes:
+      yield write

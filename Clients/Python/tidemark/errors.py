@@ -37,8 +37,8 @@ class TidemarkError(Exception):
   ``details`` are protobuf messages, for example ``google.rpc.BadRequest``. ``is_not_executed`` is true when it is certain that
   the call had no effect. When it is false and the code is UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED or RESOURCE_EXHAUSTED, a
   write may have been applied: send it again with the same ``operation_id`` to learn its outcome. ``operation_id`` is that of
-  the write, and empty for other calls. ``retry_after_seconds`` is the pause that the server asked for before a retry; 0 when it
-  did not.
+  the write, and empty for other calls; ``operation_ids`` are those of the request of a bulk that failed.
+  ``retry_after_seconds`` is the pause that the server asked for before a retry; 0 when it did not.
   """
 
   def __init__(
@@ -52,6 +52,7 @@ class TidemarkError(Exception):
     self.is_not_executed = is_not_executed
     self.operation_id = operation_id
     self.retry_after_seconds = retry_after_seconds
+    self.operation_ids: tuple[str, ...] = ()
 
   @property
   def reason(self) -> str:

@@ -1,12 +1,12 @@
 """What calls return: plain values, never changed after they were made."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, Literal, Union
+from typing import Any, Literal, Mapping, Sequence, Union
 
-from .values import FieldValue, from_fields, from_microseconds, from_value
+from .values import Fields, FieldValue, from_fields, from_microseconds, from_value
 
 
 class EntityState(IntEnum):
@@ -102,6 +102,63 @@ class Entity:
     return Expected(self.version, self.revision, self.epoch)
 
 
+class WriteKind(IntEnum):
+  """What a write of a bulk asks for."""
+
+  CREATE = 1
+  GET_OR_CREATE = 2
+  UPDATE = 3
+  REPLACE = 4
+  DELETE = 5
+  RESTORE = 6
+
+
+class OnConflict(IntEnum):
+  """What becomes of a write whose expected version is no longer current; Proto/tidemark/v1/bulk.proto explains each."""
+
+  FAIL = 1
+  MERGE = 2
+  OVERWRITE = 3
+
+
+class BulkMode(IntEnum):
+  """``PARTIAL``: each write, or each group, succeeds or fails on its own. ``ATOMIC``: all or none; must fit one request."""
+
+  PARTIAL = 1
+  ATOMIC = 2
+
+
+@dataclass(frozen=True)
+class Write:
+  """One write of a bulk.
+
+  ``fields`` are those of a create, get-or-create or replace; ``set``, ``unset`` and ``increment`` those of an update. Neighbours
+  with one ``group`` succeed or fail together. ``after_item`` and the values of ``references`` are places of earlier writes of the
+  bulk, from 0: the write is made against what that one left, or the field gets the id of its entity. An operation id is made when
+  there is none.
+  """
+
+  kind: WriteKind
+  type: str
+  id: str = ""
+  fields: Fields = field(default_factory=dict)
+  set: Fields = field(default_factory=dict)
+  unset: Sequence[str] = ()
+  increment: Mapping[str, Union[int, float]] = field(default_factory=dict)
+  expected: Union[Expected, Entity, "Outcome", int, None] = None
+  on_conflict: OnConflict = OnConflict.FAIL
+  group: str = ""
+  after_item: int | None = None
+  references: Mapping[str, int] = field(default_factory=dict)
+  operation_id: str = ""
+  edited_at: datetime | None = None
+
+  @property
+  def places(self) -> list[int]:
+    """The places of the writes that this one refers to."""
+    return list(self.references.values()) + ([] if self.after_item is None else [self.after_item])
+
+
 @dataclass(frozen=True)
 class FieldChange:
   """What happened to one field since the expected version. ``ABSENT`` on the side where it is not there."""
@@ -158,6 +215,10 @@ class Outcome:
   message: str
   retry: RetryAdvice
   is_replay: bool
+  #: Of an aborted write of a bulk: the place of the write whose failure it depends on.
+  cause: int | None = None
+  #: Of a unique violation, type and id of the holder; of a reference violation, of what is missing or points here.
+  related: list[tuple[str, str]] = field(default_factory=list)
 
   @property
   def is_ok(self) -> bool:
@@ -275,7 +336,8 @@ def outcome(m: Any) -> Outcome:
     epoch=m.epoch, applied_at=_moment(m.applied_at_us), entity=_entity_of(m, "entity", m.epoch),
     conflict=_conflict(m.conflict, m.epoch) if m.HasField("conflict") else None,
     violations=[Violation(v.field, v.rule, v.message) for v in m.violations], message=m.message,
-    retry=_known(RetryAdvice, m.retry), is_replay=m.is_replay)
+    retry=_known(RetryAdvice, m.retry), is_replay=m.is_replay, cause=m.cause.item if m.HasField("cause") else None,
+    related=[(key.type, key.id) for key in m.related])
 
 
 def batch(m: Any) -> Batch:

@@ -52,7 +52,7 @@ struct PoolState {
   /// - Parameter servers: how many there are.
   init(options: PoolOptions, servers: Int) {
     self.options = options
-    self.servers = [Server](repeating: Server(), count: max(servers, 1))
+    self.servers = [Server](repeating: Server(), count: max(servers, 0))
   }
 
   /// Finds a place for a call.
