@@ -23,6 +23,10 @@ struct Cheat: ParsableCommand {
       tidemark list booking --ndjson | head
       tidemark import bookings.csv --type booking --map start:timestamp,seats:int
       tidemark import bookings.csv --type booking --map start:timestamp,seats:int --update
+      tidemark bulk moves.csv --type booking --map start:timestamp     # a column 'version' says what was seen
+      tidemark bulk moves.csv --type booking --validate-only
+      tidemark bulk retry moves.results.ndjson --only conflict
+      tidemark bulk undo moves.results.ndjson
       tidemark export --type booking > bookings.jsonl
       tidemark export --type booking --format csv > bookings.csv
 

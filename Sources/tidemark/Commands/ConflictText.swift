@@ -33,7 +33,8 @@ enum ConflictText {
     return lines
   }
 
-  private static func show(_ value: Value?) -> String {
+  /// A value on one line; `(absent)` for none.
+  static func show(_ value: Value?) -> String {
     guard let value else { return "(absent)" }
     if case .string(let text) = value { return Sanitized.cut(Sanitized.text("\"\(text)\""), to: 60) }
     return Sanitized.cut(value.json.value.cell, to: 60)

@@ -48,7 +48,8 @@ struct Import: AsyncParsableCommand {
     let map = try ColumnMap(maps: map, columns: column)
     Interruption.watch()
     let reader = try RowReader(
-      path: file, format: try chosenFormat(), idColumn: idColumn, map: map, isInterrupted: { Interruption.isRequested })
+      path: file, format: try FileFormat.chosen(format, for: file), idColumn: idColumn, map: map,
+      isInterrupted: { Interruption.isRequested })
     defer { reader.close() }
     let rejectFile = try rejects.map { path throws(CommandFailure) in try RejectFile(path: path) }
     let resultFile = try results.map { path throws(CommandFailure) in try ResultFile(path: path) }
@@ -64,17 +65,6 @@ struct Import: AsyncParsableCommand {
       try job.closeFiles()
       try report(job.report, end, seconds: (ContinuousClock.now - start) / .seconds(1), session)
     }
-  }
-
-  private func chosenFormat() throws(CommandFailure) -> FileFormat {
-    if let format {
-      guard let known = FileFormat(rawValue: format) else { throw .usage("--format is csv or jsonl.") }
-      return known
-    }
-    let name = file.lowercased()
-    if name.hasSuffix(".csv") { return .csv }
-    if name.hasSuffix(".jsonl") || name.hasSuffix(".ndjson") { return .jsonl }
-    throw .usage("Say what '\(file)' is: --format csv or --format jsonl.")
   }
 
   private func report(_ report: ImportReport, _ end: ImportJob.End, seconds: Double, _ session: Session) throws {

@@ -13,6 +13,8 @@ struct ColumnMap: Equatable {
   static let rejectPrefix = "_reject_"
 
   private(set) var targets: [String: Target] = [:]
+  /// Columns, and members of flat JSON rows, that are no fields unless they are mapped.
+  var reserved: Set<String> = []
 
   /// Reads `column:kind`, `column:kind:field` and `column:skip`, joined by commas, and `column=kind`, `column=kind:field`, one
   /// each.
@@ -46,7 +48,7 @@ struct ColumnMap: Equatable {
   /// The target of a column of a CSV file; text when nothing was said.
   func target(of column: String) throws(CommandFailure) -> Target {
     if let target = targets[column] { return target }
-    if column.hasPrefix(ColumnMap.rejectPrefix) { return .skip }
+    if column.hasPrefix(ColumnMap.rejectPrefix) || reserved.contains(column) { return .skip }
     return .field(try ColumnMap.path(column, column: column), .string)
   }
 

@@ -106,14 +106,22 @@ struct JSONRowMaker {
     } catch {
       return unread(line, "\(error)")
     }
-    guard case .object(let members) = document else { return unread(line, "the line is no JSON object") }
+    return make(document, line: line.number)
+  }
+
+  /// Makes a row of a document that is read already.
+  func make(_ document: JSON, line: Int) -> ImportRow {
+    guard case .object(let members) = document else {
+      let problem = ImportRow.Problem(what: "the line is no JSON object")
+      return ImportRow(line: line, idText: nil, content: .failure(problem), source: .text(document.compact))
+    }
     let id: String? =
       switch document[idName] {
       case .string(let text), .number(let text): text
       default: nil
       }
     let content = Result { () throws(ImportRow.Problem) in try read(document, members, id) }
-    return ImportRow(line: line.number, idText: id, content: content, source: .object(members))
+    return ImportRow(line: line, idText: id, content: content, source: .object(members))
   }
 
   private func unread(_ line: LineSplitter.Line, _ what: String) -> ImportRow {
@@ -124,7 +132,10 @@ struct JSONRowMaker {
   private func read(_ document: JSON, _ members: [JSON.Member], _ idText: String?) throws(ImportRow.Problem) -> ImportRow.Content
   {
     guard let id = idText.flatMap({ EntityID($0) }) else { throw .badID }
-    var values = members.filter { $0.name != idName && !$0.name.hasPrefix(ColumnMap.rejectPrefix) }
+    var values = members.filter {
+      $0.name != idName && !$0.name.hasPrefix(ColumnMap.rejectPrefix)
+        && (!map.reserved.contains($0.name) || map.targets[$0.name] != nil)
+    }
     var kinds: JSON?
     // An exported entity: what stands beside `fields` is metadata.
     if case .object(let inner)? = document["fields"] {

@@ -14,14 +14,40 @@ enum OperationName {
   /// For the write that changes one.
   static func update(space: SpaceName, key: EntityKey, patch: Patch, expected: Expected) -> OperationID {
     let item = WriteItem(
-      operation: OperationID(rawValue: Bytes16(high: 0, low: 0)), type: key.type, id: key.id, action: .update(patch, expected))
+      operation: none, type: key.type, id: key.id, action: .update(patch, expected))
     return make("update", space, key, [WriteContent.encode(item)])
   }
 
+  /// For a row of a bulk, whatever its policy for conflicts is.
+  ///
+  /// - Parameter occurrence: how many equal rows stand before it.
+  static func bulk(_ item: WriteItem, space: SpaceName, run: String, occurrence: Int) -> OperationID {
+    var plain = item
+    plain.operation = none
+    plain.onConflict = .fail
+    return hash(["tidemark bulk 1", space.text, run, "\(occurrence)"], [WriteContent.encode(plain)])
+  }
+
+  /// For the same row under another policy.
+  static func policy(_ policy: OnConflict, of name: OperationID) -> OperationID {
+    hash(["tidemark bulk 1 policy", "\(policy.rawValue)", name.description], [])
+  }
+
+  /// For taking a write back.
+  static func undo(_ operation: OperationID, _ policy: OnConflict) -> OperationID {
+    hash(["tidemark undo 1", "\(policy.rawValue)", operation.description], [])
+  }
+
+  /// The id of no write.
+  static let none = OperationID(rawValue: Bytes16(high: 0, low: 0))
+
   private static func make(_ kind: String, _ space: SpaceName, _ key: EntityKey, _ content: [[UInt8]]) -> OperationID {
+    hash(["tidemark import 1", kind, space.text, key.type.text, key.id.text], content)
+  }
+
+  private static func hash(_ texts: [String], _ content: [[UInt8]]) -> OperationID {
     var hash = SHA256()
-    let texts = ["tidemark import 1", kind, space.text, key.type.text, key.id.text].map { Array($0.utf8) }
-    for part in texts + content {
+    for part in texts.map({ Array($0.utf8) }) + content {
       withUnsafeBytes(of: UInt64(part.count).bigEndian) { hash.update(bufferPointer: $0) }
       hash.update(data: part)
     }

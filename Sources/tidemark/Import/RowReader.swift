@@ -8,6 +8,18 @@
 
 enum FileFormat: String {
   case csv, jsonl
+
+  /// The format that was asked for, or the one that the name of the file says.
+  static func chosen(_ text: String?, for file: String) throws(CommandFailure) -> FileFormat {
+    if let text {
+      guard let known = FileFormat(rawValue: text) else { throw .usage("--format is csv or jsonl.") }
+      return known
+    }
+    let name = file.lowercased()
+    if name.hasSuffix(".csv") { return .csv }
+    if name.hasSuffix(".jsonl") || name.hasSuffix(".ndjson") { return .jsonl }
+    throw .usage("Say what '\(file)' is: --format csv or --format jsonl.")
+  }
 }
 
 /// Reads the rows of a file one by one, in bounded memory: one piece of the file, and the rows that end in it.

@@ -62,5 +62,10 @@ enum TextFile {
     }
   }
 
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+  /// Removes a file; nothing happens when there is none.
+  static func remove(_ path: String) { unlink(path) }
+
   static func systemText() -> String { String(cString: strerror(errno)) }
 }

@@ -1,0 +1,138 @@
+import TidemarkClient
+import TidemarkCore
+
+/// What the bulk commands share: the files they leave, and how they report and end.
+struct BulkSession {
+  let session: Session
+  let options: BulkOptions
+  /// The files; `nil` for none.
+  let names: BulkFileNames?
+  /// What is sent, in the plural, for the report.
+  let what: String
+  private let outputs: Outputs
+  private let start = ContinuousClock.now
+
+  /// The files and the table of a bulk, which every row writes to.
+  private final class Outputs {
+    var results: BulkResultsFile?
+    var failed: RejectFile?
+    var table: RecordWriter?
+
+    init(results: BulkResultsFile?, table: RecordWriter?) {
+      self.results = results
+      self.table = table
+    }
+  }
+
+  /// What `--validate-only` prints of each row.
+  static let columns = ["line", "outcome", "operation", "type", "id", "version", "message"]
+
+  init(_ session: Session, _ options: BulkOptions, names: BulkFileNames?, what: String, source: String) throws(CommandFailure) {
+    self.session = session
+    self.options = options
+    self.names = names
+    self.what = what
+    var table: RecordWriter?
+    let prints = options.validatesOnly && !session.output.json
+    if prints || session.output.ndjson {
+      table = RecordWriter(session.output, columns: BulkSession.columns, known: BulkSession.columns)
+    }
+    guard let names else {
+      outputs = Outputs(results: nil, table: table)
+      return
+    }
+    let header = JSON.object([
+      .init(
+        "bulk",
+        .object([
+          .init("space", .string(options.space.text)), .init("server", .string(session.target.address.description)),
+          .init("file", .string(source)),
+        ]))
+    ])
+    outputs = Outputs(results: try BulkResultsFile(path: names.results, header: header), table: table)
+  }
+
+  /// Takes what became of a row.
+  ///
+  /// - Parameter header: of the file it came from, for the file of failed rows.
+  func take(_ result: BulkResult, header: [String]?) throws {
+    let record = try result.json()
+    outputs.results?.write(record)
+    if outputs.table != nil { outputs.table?.write(session.output.ndjson ? record : BulkSession.short(record)) }
+    // What is no row of a file cannot be written as one.
+    guard !result.isDone, let names, !result.row.isPlain else { return }
+    if outputs.failed == nil { outputs.failed = try RejectFile(path: names.failed) }
+    let refusal = ImportReport.Refusal(
+      line: result.row.line, id: result.row.id, outcome: result.word, reason: result.message)
+    let row = ImportRow(
+      line: result.row.line, idText: result.row.id, content: .failure(.init(what: "")), source: result.row.source)
+    outputs.failed?.write(row, refusal, header: header)
+  }
+
+  /// Takes the word of an earlier run about a row.
+  func keep(_ record: JSON) {
+    outputs.results?.write(record)
+    outputs.table?.write(session.output.ndjson ? record : BulkSession.short(record))
+  }
+
+  func flush() { outputs.results?.flush() }
+
+  private static func short(_ record: JSON) -> JSON {
+    .object(columns.map { JSON.Member($0, record[$0] ?? .null) })
+  }
+
+  /// Ends the files, tells what became of all, and ends the command with its status.
+  ///
+  /// - Parameter advice: commands to go on with when some failed.
+  func finish(_ tally: BulkTally, _ end: BulkJob.End, advice: [String]) throws {
+    try outputs.results?.close()
+    if let failed = outputs.failed {
+      try failed.close()
+    } else if let names {
+      TextFile.remove(names.failed)
+    }
+    outputs.table?.finish()
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    var isComplete = false
+    if case .complete = end { isComplete = true }
+    if session.output.json {
+      let document = try tally.json(isComplete: isComplete, validatesOnly: options.validatesOnly, seconds: seconds)
+      StandardStream.output.write(document.pretty + "\n")
+      StandardStream.output.flush()
+    }
+    session.note(tally.text(what, isComplete: isComplete, validatesOnly: options.validatesOnly, seconds: seconds))
+    if let names {
+      let failed = outputs.failed == nil ? "" : ", the failed rows in \(names.failed)"
+      session.note("Each outcome is in \(names.results)\(failed).")
+    }
+    if tally.failed > 0, !advice.isEmpty, !options.validatesOnly {
+      session.note(advice.joined(separator: "\n"))
+    }
+    try end.conclude(tally, session, options)
+  }
+}
+
+extension BulkJob.End {
+  /// Ends the command with the status that belongs to it.
+  fileprivate func conclude(_ tally: BulkTally, _ session: Session, _ options: BulkOptions) throws {
+    let again = "To continue, run the same command again: what was done is not done twice."
+    switch self {
+    case .complete:
+      guard tally.failed > 0 else { return }
+      // All or nothing: what stopped it is the outcome of the whole.
+      if options.mode == .atomic, let first = tally.failures.first(where: { $0.outcome.map { $0.code != .aborted } ?? true }) {
+        throw CommandFailure.told(first.outcome.map { ExitStatus($0.code) } ?? .failed)
+      }
+      throw CommandFailure.told(.partlyDone)
+    case .interrupted:
+      session.note("Interrupted. \(again)")
+      throw CommandFailure.told(.interrupted)
+    case .unreadable(let failure): throw failure
+    case .failed(let error):
+      var failure = CommandFailure(error, to: session.target.address, tokenSource: session.target.tokenSource)
+      failure.operation = nil
+      failure.advice = failure.advice.filter { !$0.contains("--operation") } + [again]
+      throw failure
+    }
+  }
+}

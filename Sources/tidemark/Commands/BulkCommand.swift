@@ -1,0 +1,239 @@
+import ArgumentParser
+import TidemarkClient
+import TidemarkCore
+
+/// Writes many entities, each against the version that was seen.
+struct BulkCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bulk",
+    abstract: "Write many entities from a file, each against the version that was seen.",
+    usage: """
+      tidemark bulk <file> [--type <type>] [--map column:kind,...] [options]
+      tidemark bulk retry <results> [--only <outcomes>] [options]
+      tidemark bulk undo <operation> | <results> [options]
+      """,
+    subcommands: [BulkRun.self, BulkRetryCommand.self, BulkUndo.self], defaultSubcommand: BulkRun.self)
+}
+
+/// What all of them take.
+struct BulkFlags: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "What becomes of a row whose entity was changed since: fail, merge (other fields were changed) or overwrite.",
+      valueName: "policy"))
+  var onConflict = "fail"
+  @Flag(help: "All rows or none; at most 1000.") var atomic = false
+  @Flag(help: "Only tell what would become of the rows. Nothing is stored and no file is written.") var validateOnly = false
+
+  func policy() throws(CommandFailure) -> OnConflict {
+    switch onConflict {
+    case "fail": return .fail
+    case "merge": return .merge
+    case "overwrite": return .overwrite
+    default: throw .usage("--on-conflict is fail, merge or overwrite.")
+    }
+  }
+}
+
+/// Sends the rows of a file.
+struct BulkRun: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "Send the rows of a CSV or JSON Lines file (the default).",
+    usage: "tidemark bulk <file> [--type <type>] [--map column:kind,...] [options]",
+    discussion: """
+      Columns, and members of JSON rows: type (or --type), id, version (the one that was seen), operation (create, \\
+      get_or_create, update, replace, delete or restore; update when there is a version, create otherwise), group \\
+      (neighbours with one label succeed or fail together); all others are fields. An empty cell makes the field absent. \\
+      JSON rows may hold their fields in 'fields', with 'kinds' as exports write them, and 'unset' and 'increment' beside.
+
+      Rows are judged one by one. A row that was made against an older version fails and says what changed, by whom; the \\
+      others are applied. Beside FILE.csv it writes FILE.results.ndjson, which holds the outcome and the operation id of each \\
+      row, and FILE.failed.csv with the failed rows, to be edited and run again.
+
+      Running the same command again continues where it stopped, also after Ctrl-C or a crash: operation ids come from the \\
+      content of the rows, so receipts answer for what was done. --run NAME makes it another bulk.
+
+      Exits with 3 when some rows failed; with --atomic, with the status of the row that failed.
+      """)
+
+  @Argument(help: "The file.") var file: String
+  @Option(help: "The type of rows that name none.") var type: String?
+  @Option(help: "The column that holds the ids.") var idColumn = "id"
+  @Option(help: ArgumentHelp("How columns are read: column:kind or column:kind:field, joined by commas.", valueName: "map"))
+  var map: [String] = []
+  @Option(help: ArgumentHelp("The same for one column.", valueName: "column=kind"))
+  var column: [String] = []
+  @Option(help: "csv or jsonl; by the name of the file when it is not given.") var format: String?
+  @Option(name: .customLong("run"), help: ArgumentHelp("Makes the same rows another bulk.", valueName: "name"))
+  var runName = ""
+  @OptionGroup var flags: BulkFlags
+  @OptionGroup var options: CallOptions
+
+  func run() async throws {
+    if options.output.listsFields(BulkSession.columns) { return }
+    let type = try type.map { text throws(CommandFailure) in try Arguments.type(text) }
+    let policy = try flags.policy()
+    let format = try FileFormat.chosen(format, for: file)
+    guard file != "-" else { throw CommandFailure.usage("A bulk is a file, so that its results can stand beside it.") }
+    var map = try ColumnMap(maps: map, columns: column)
+    map.reserved = BulkRowMaker.reserved
+    Interruption.watch()
+    let names = BulkFileNames(of: file, format: format)
+    let reader = try RowReader(
+      path: file, format: format, idColumn: idColumn, map: map, isInterrupted: { Interruption.isRequested })
+    defer { reader.close() }
+    try await options.run { session in
+      let bulk = BulkOptions(
+        space: session.target.space, type: type, mode: flags.atomic ? .atomic : .partial, onConflict: policy,
+        validatesOnly: flags.validateOnly, run: runName)
+      var done: [String: JSON] = [:]
+      if !flags.validateOnly, TextFile.exists(names.results) {
+        let history = try BulkHistory(path: names.results)
+        if history.space == bulk.space.text { done = history.done }
+      }
+      let output = try BulkSession(session, bulk, names: flags.validateOnly ? nil : names, what: "rows", source: file)
+      var rows = reader
+      var maker = BulkRowMaker(options: bulk)
+      var header: [String]?
+      var job = BulkJob(
+        space: session.space, options: bulk, done: done, progress: Progress("rows", session.output),
+        isInterrupted: { Interruption.isRequested }, tell: { try output.take($0, header: header) },
+        tellDone: { output.keep($0) }, flush: { output.flush() })
+      let end = try await job.run(
+        { () throws(CommandFailure) in
+          guard let row = try rows.next() else { return nil }
+          header = rows.header
+          return maker.make(row, header: header)
+        }, fraction: { rows.bytesTotal.map { Double(rows.bytesRead) / Double(max($0, 1)) } })
+      try output.finish(job.tally, end, advice: advice(job.tally, names))
+    }
+  }
+
+  private func advice(_ tally: BulkTally, _ names: BulkFileNames) -> [String] {
+    BulkAdvice.lines(tally, names) + [
+      "To mend the rows by hand, edit that file and:     tidemark bulk \(ShellText.quote(names.failed))"
+    ]
+  }
+}
+
+/// The commands to go on with when some rows failed.
+enum BulkAdvice {
+  static func lines(_ tally: BulkTally, _ names: BulkFileNames) -> [String] {
+    let results = ShellText.quote(names.results)
+    var lines: [String] = []
+    if tally.conflicts > 0 {
+      lines.append("To write on top of what is told here:              tidemark bulk retry \(results) --only conflict")
+      lines.append(
+        "To merge where others changed other fields:        tidemark bulk retry \(results) --only conflict --on-conflict merge")
+    }
+    if tally.done > 0 { lines.append("To take back what was applied:                     tidemark bulk undo \(results)") }
+    return lines
+  }
+}
+
+/// Sends failed rows again.
+struct BulkRetryCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "retry", abstract: "Send failed rows of an earlier bulk again.",
+    usage: "tidemark bulk retry <results> [--only <outcomes>] [options]",
+    discussion: """
+      A row that failed by a conflict is written against the version that its results name, which is the one you were shown: \\
+      when somebody changed the entity once more, it fails again. With --on-conflict merge it is written as it was, and merged \\
+      with what others changed since.
+
+      Writes the outcomes beside, to NAME.retry.results.ndjson. Exits like 'tidemark bulk'.
+      """)
+
+  @Argument(help: "The results of the bulk, NAME.results.ndjson.") var results: String
+  @Option(help: ArgumentHelp("Only rows with these outcomes, joined by commas, for example conflict.", valueName: "outcomes"))
+  var only: String?
+  @OptionGroup var flags: BulkFlags
+  @OptionGroup var options: CallOptions
+
+  func run() async throws {
+    if options.output.listsFields(BulkSession.columns) { return }
+    let policy = try flags.policy()
+    let wanted = only.map { Set($0.split(separator: ",").map { $0.trimmingBlanks }) }
+    let known = OutcomeCode.allCases.map(\.word) + ["unreadable", "not_sent"]
+    for word in wanted ?? [] where !known.contains(word) {
+      throw CommandFailure.usage("There is no outcome '\(word)'.", advice: ["To see what there is: tidemark outcomes"])
+    }
+    let history = try BulkHistory(path: results)
+    let names = BulkFileNames(ofResults: results, "retry")
+    let entries = history.entries.filter {
+      !$0.isDone && (wanted?.contains($0.outcome) ?? true) && $0.record["item"] != nil
+    }
+    guard !entries.isEmpty else { throw CommandFailure(.failed, "'\(results)' holds no such row to send again.", code: "empty") }
+    Interruption.watch()
+    try await options.run { session in
+      try history.check(session.target.space, results)
+      let bulk = BulkOptions(
+        space: session.target.space, mode: flags.atomic ? .atomic : .partial, onConflict: policy,
+        validatesOnly: flags.validateOnly)
+      let output = try BulkSession(session, bulk, names: flags.validateOnly ? nil : names, what: "rows", source: results)
+      var maker = BulkRowMaker(options: bulk)
+      let rowMaker = JSONRowMaker(idName: "id", map: try ColumnMap(maps: [], columns: []))
+      var rest = entries[...]
+      var job = BulkJob(
+        space: session.space, options: bulk, done: [:], progress: Progress("rows", session.output),
+        isInterrupted: { Interruption.isRequested }, tell: { try output.take($0, header: nil) }, tellDone: { output.keep($0) },
+        flush: { output.flush() })
+      let end = try await job.run(
+        { () throws(CommandFailure) in
+          guard let entry = rest.popFirst() else { return nil }
+          return maker.make(rowMaker.make(Self.item(of: entry, policy), line: entry.line), header: nil)
+        }, fraction: { 1 - Double(rest.count) / Double(max(entries.count, 1)) })
+      try output.finish(job.tally, end, advice: BulkAdvice.lines(job.tally, names))
+    }
+  }
+
+  /// The row to send: as it was, against the version that its results name.
+  private static func item(of entry: BulkHistory.Entry, _ policy: OnConflict) -> JSON {
+    guard case .object(var members)? = entry.record["item"] else { return entry.record["item"] ?? .null }
+    guard policy != .merge, entry.outcome == OutcomeCode.conflict.word, let version = entry.record["version"],
+      let place = members.firstIndex(where: { $0.name == "version" })
+    else { return .object(members) }
+    members[place].value = version
+    return .object(members)
+  }
+}
+
+/// Takes writes back.
+struct BulkUndo: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "undo", abstract: "Take back what a bulk, or one write, applied.",
+    usage: "tidemark bulk undo <operation> | <results> [options]",
+    discussion: """
+      Each write is taken back by a new one, checked like any other: what was changed since is left alone and told, unless \\
+      --on-conflict merge lets it be undone around changes of other fields. Running it again does nothing twice.
+
+      Of results it takes back what they say was applied, and writes NAME.undo.results.ndjson; undoing these does it again. \\
+      Exits like 'tidemark bulk'.
+      """)
+
+  @Argument(help: "An operation id of a write, or the results of a bulk.") var target: String
+  @OptionGroup var flags: BulkFlags
+  @OptionGroup var options: CallOptions
+
+  func run() async throws {
+    if options.output.listsFields(BulkSession.columns) { return }
+    let policy = try flags.policy()
+    guard policy != .overwrite else { throw CommandFailure.usage("An undo never overwrites: --on-conflict is fail or merge.") }
+    Interruption.watch()
+    let single = UUIDText.parse(target)
+    let history = try single == nil ? BulkHistory(path: target) : nil
+    let names = single == nil ? BulkFileNames(ofResults: target, "undo") : nil
+    try await options.run { session in
+      try history?.check(session.target.space, target)
+      let bulk = BulkOptions(
+        space: session.target.space, mode: flags.atomic ? .atomic : .partial, onConflict: policy,
+        validatesOnly: flags.validateOnly)
+      let rows =
+        single.map { [UndoRow(line: 1, operation: OperationID(rawValue: $0), type: "", id: "")] } ?? UndoRow.rows(of: history)
+      let output = try BulkSession(
+        session, bulk, names: flags.validateOnly ? nil : names, what: "writes to take back", source: target)
+      let (tally, end) = try await UndoJob(session: session, options: bulk).run(rows, output)
+      try output.finish(tally, end, advice: names.map { UndoJob.advice(tally, $0) } ?? [])
+    }
+  }
+}
