@@ -78,7 +78,8 @@ struct Tidemark: AsyncParsableCommand {
     version: "tidemark \(ToolVersion.text)",
     subcommands: [
       Get.self, Create.self, PatchCommand.self, Delete.self, Restore.self, List.self, Import.self, Export.self, BulkCommand.self,
-      SpaceCommand.self, TokenCommand.self, Verify.self, Ping.self, ContextCommand.self, Doctor.self, Outcomes.self, Cheat.self,
+      SpaceCommand.self, SchemaCommand.self, TokenCommand.self, Verify.self, Ping.self, ContextCommand.self, Doctor.self,
+      Outcomes.self, Cheat.self, Names.self,
     ])
 }
 

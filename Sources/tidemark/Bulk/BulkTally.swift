@@ -89,9 +89,12 @@ struct BulkTally {
     var table = [["FIELD", "YOU SAW", "IT IS NOW", "YOU WANT", ""]]
     for change in conflict.changes.prefix(12) {
       let wanted = item?.wanted(change.name)
-      let who = "version \(change.version) by \(change.changed.by)" + (wanted == nil ? "" : "; you change it too")
+      let after = ConflictText.show(change.after)
+      let who =
+        "version \(change.version) by \(change.changed.by)"
+        + (wanted == nil ? "" : wanted == after ? "; as you want it" : "; you change it too")
       table.append([
-        change.name.text, ConflictText.show(change.before), ConflictText.show(change.after), wanted ?? "-", who,
+        change.name.text, ConflictText.show(change.before), after, wanted ?? "-", who,
       ])
     }
     lines += BulkTally.aligned(table)

@@ -41,23 +41,23 @@ struct BulkRun: AsyncParsableCommand {
     commandName: "run", abstract: "Send the rows of a CSV or JSON Lines file (the default).",
     usage: "tidemark bulk <file> [--type <type>] [--map column:kind,...] [options]",
     discussion: """
-      Columns, and members of JSON rows: type (or --type), id, version (the one that was seen), operation (create, \\
-      get_or_create, update, replace, delete or restore; update when there is a version, create otherwise), group \\
-      (neighbours with one label succeed or fail together); all others are fields. An empty cell makes the field absent. \\
+      Columns, and members of JSON rows: type (or --type), id, version (the one that was seen), operation (create, \
+      get_or_create, update, replace, delete or restore; update when there is a version, create otherwise), group \
+      (neighbours with one label succeed or fail together); all others are fields. An empty cell makes the field absent. \
       JSON rows may hold their fields in 'fields', with 'kinds' as exports write them, and 'unset' and 'increment' beside.
 
-      Rows are judged one by one. A row that was made against an older version fails and says what changed, by whom; the \\
-      others are applied. Beside FILE.csv it writes FILE.results.ndjson, which holds the outcome and the operation id of each \\
+      Rows are judged one by one. A row that was made against an older version fails and says what changed, by whom; the \
+      others are applied. Beside FILE.csv it writes FILE.results.ndjson, which holds the outcome and the operation id of each \
       row, and FILE.failed.csv with the failed rows, to be edited and run again.
 
-      Running the same command again continues where it stopped, also after Ctrl-C or a crash: operation ids come from the \\
+      Running the same command again continues where it stopped, also after Ctrl-C or a crash: operation ids come from the \
       content of the rows, so receipts answer for what was done. --run NAME makes it another bulk.
 
       Exits with 3 when some rows failed; with --atomic, with the status of the row that failed.
       """)
 
-  @Argument(help: "The file.") var file: String
-  @Option(help: "The type of rows that name none.") var type: String?
+  @Argument(help: "The file.", completion: .file()) var file: String
+  @Option(help: "The type of rows that name none.", completion: .types) var type: String?
   @Option(help: "The column that holds the ids.") var idColumn = "id"
   @Option(help: ArgumentHelp("How columns are read: column:kind or column:kind:field, joined by commas.", valueName: "map"))
   var map: [String] = []
@@ -111,7 +111,7 @@ struct BulkRun: AsyncParsableCommand {
 
   private func advice(_ tally: BulkTally, _ names: BulkFileNames) -> [String] {
     BulkAdvice.lines(tally, names) + [
-      "To mend the rows by hand, edit that file and:     tidemark bulk \(ShellText.quote(names.failed))"
+      "To mend the rows by hand, edit that file and:      tidemark bulk \(ShellText.quote(names.failed))"
     ]
   }
 }
@@ -137,14 +137,14 @@ struct BulkRetryCommand: AsyncParsableCommand {
     commandName: "retry", abstract: "Send failed rows of an earlier bulk again.",
     usage: "tidemark bulk retry <results> [--only <outcomes>] [options]",
     discussion: """
-      A row that failed by a conflict is written against the version that its results name, which is the one you were shown: \\
-      when somebody changed the entity once more, it fails again. With --on-conflict merge it is written as it was, and merged \\
+      A row that failed by a conflict is written against the version that its results name, which is the one you were shown: \
+      when somebody changed the entity once more, it fails again. With --on-conflict merge it is written as it was, and merged \
       with what others changed since.
 
       Writes the outcomes beside, to NAME.retry.results.ndjson. Exits like 'tidemark bulk'.
       """)
 
-  @Argument(help: "The results of the bulk, NAME.results.ndjson.") var results: String
+  @Argument(help: "The results of the bulk, NAME.results.ndjson.", completion: .file()) var results: String
   @Option(help: ArgumentHelp("Only rows with these outcomes, joined by commas, for example conflict.", valueName: "outcomes"))
   var only: String?
   @OptionGroup var flags: BulkFlags
@@ -204,14 +204,14 @@ struct BulkUndo: AsyncParsableCommand {
     commandName: "undo", abstract: "Take back what a bulk, or one write, applied.",
     usage: "tidemark bulk undo <operation> | <results> [options]",
     discussion: """
-      Each write is taken back by a new one, checked like any other: what was changed since is left alone and told, unless \\
+      Each write is taken back by a new one, checked like any other: what was changed since is left alone and told, unless \
       --on-conflict merge lets it be undone around changes of other fields. Running it again does nothing twice.
 
-      Of results it takes back what they say was applied, and writes NAME.undo.results.ndjson; undoing these does it again. \\
+      Of results it takes back what they say was applied, and writes NAME.undo.results.ndjson; undoing these does it again. \
       Exits like 'tidemark bulk'.
       """)
 
-  @Argument(help: "An operation id of a write, or the results of a bulk.") var target: String
+  @Argument(help: "An operation id of a write, or the results of a bulk.", completion: .file()) var target: String
   @OptionGroup var flags: BulkFlags
   @OptionGroup var options: CallOptions
 

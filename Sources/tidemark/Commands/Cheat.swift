@@ -32,6 +32,9 @@ struct Cheat: ParsableCommand {
 
       # Running it
       tidemark space create hotel
+      tidemark schema diff hotel.yaml
+      tidemark schema apply hotel.yaml --yes
+      tidemark schema show > hotel.yaml
       tidemark token create desk --grant hotel=writer > desk.token
       tidemark verify hotel
       tidemark ping --count 100
@@ -39,7 +42,7 @@ struct Cheat: ParsableCommand {
       # Fields: name=text  name:=JSON  name@=time  name%=base64  name+=1  name!
       # Output: --json  --ndjson  --fields a,b  --fields '?'  --screen-reader
       # Exit:   0 done  1 failed  2 usage  3 partly  4 denied  5 conflict  6 unreachable  130 interrupted
-      # Shell completion: tidemark --generate-completion-script bash
+      # Shell completion, with the names of spaces and types: source <(tidemark --generate-completion-script bash)    (zsh, fish)
 
       """)
     StandardStream.output.flush()

@@ -65,7 +65,7 @@ struct ContextAdd: AsyncParsableCommand {
 struct ContextUse: AsyncParsableCommand {
   static let configuration = CommandConfiguration(commandName: "use", abstract: "Use a context from now on.")
 
-  @Argument var name: String
+  @Argument(completion: .contexts) var name: String
 
   func run() async throws {
     var store = try ContextStore.load()

@@ -10,7 +10,7 @@ struct Get: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show one entity.", discussion: "Exits with 1 when there is no such entity.")
 
-  @Argument var type: String
+  @Argument(completion: .types) var type: String
   @Argument var id: String
   @Flag(help: "Show a deleted entity, too.") var includeDeleted = false
   @OptionGroup var options: CallOptions
@@ -40,7 +40,7 @@ struct Create: AsyncParsableCommand {
       Without an id the server makes one. An id that looks like a field is given by --id.
       """)
 
-  @Argument var type: String
+  @Argument(completion: .types) var type: String
   @Argument(help: "The id, then the fields.") var rest: [String] = []
   @Option(help: "The id, when it looks like a field.") var id: String?
   @OptionGroup var write: WriteOptions
@@ -69,7 +69,7 @@ struct PatchCommand: AsyncParsableCommand {
     usage: "tidemark patch <type> <id> <field> ... --expected <version> [options]",
     discussion: "Fields: \(FieldArgument.help), name+=1 (add), name! (remove).")
 
-  @Argument var type: String
+  @Argument(completion: .types) var type: String
   @Argument var id: String
   @Argument(help: "What to change.") var changes: [String]
   @OptionGroup var expected: ExpectedOptions
@@ -96,7 +96,7 @@ struct Delete: AsyncParsableCommand {
     abstract: "Delete an entity. It can be restored.",
     usage: "tidemark delete <type> <id> --expected <version> [--yes] [options]")
 
-  @Argument var type: String
+  @Argument(completion: .types) var type: String
   @Argument var id: String
   @Flag(help: "Do not ask.") var yes = false
   @OptionGroup var expected: ExpectedOptions
@@ -123,7 +123,7 @@ struct Restore: AsyncParsableCommand {
     abstract: "Bring a deleted entity back with the fields it had.",
     usage: "tidemark restore <type> <id> --expected <version> [options]")
 
-  @Argument var type: String
+  @Argument(completion: .types) var type: String
   @Argument var id: String
   @OptionGroup var expected: ExpectedOptions
   @OptionGroup var write: WriteOptions
@@ -148,7 +148,7 @@ struct List: AsyncParsableCommand {
     abstract: "List the entities of one type, sorted by id.",
     discussion: "Streams in bounded memory, however many there are.")
 
-  @Argument var type: String
+  @Argument(completion: .types) var type: String
   @Option(help: "Only ids above this one.") var after: String?
   @Option(help: "At most this many.") var limit: Int?
   @Option(help: "Deleted entities: exclude, include or only.") var deleted = "exclude"

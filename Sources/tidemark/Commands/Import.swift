@@ -20,8 +20,8 @@ struct Import: AsyncParsableCommand {
       Exits with 3 when some rows were refused.
       """)
 
-  @Argument(help: "The file; '-' is standard input.") var file: String
-  @Option(help: "The type of the entities.") var type: String
+  @Argument(help: "The file; '-' is standard input.", completion: .file()) var file: String
+  @Option(help: "The type of the entities.", completion: .types) var type: String
   @Option(help: "The column that holds the ids.") var idColumn = "id"
   @Option(help: ArgumentHelp("How columns are read: column:kind or column:kind:field, joined by commas.", valueName: "map"))
   var map: [String] = []

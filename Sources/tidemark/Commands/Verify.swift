@@ -11,7 +11,7 @@ struct Verify: AsyncParsableCommand {
 
   private static let names = ["revision", "type", "id", "fault"]
 
-  @Argument(help: "The space, in place of the one of the address.") var name: String?
+  @Argument(help: "The space, in place of the one of the address.", completion: .spaces) var name: String?
   @OptionGroup var options: CallOptions
 
   func run() async throws {

@@ -7,13 +7,13 @@ struct ServerOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The server and the space.", valueName: "tidemark://host:port/space"))
   var url: String?
 
-  @Option(help: "The context to use in place of the current one.")
+  @Option(help: "The context to use in place of the current one.", completion: .contexts)
   var context: String?
 
-  @Option(help: "The space, in place of the one of the address.")
+  @Option(help: "The space, in place of the one of the address.", completion: .spaces)
   var space: String?
 
-  @Option(help: ArgumentHelp("A file with the token; '-' reads it from standard input.", valueName: "file"))
+  @Option(help: ArgumentHelp("A file with the token; '-' reads it from standard input.", valueName: "file"), completion: .file())
   var tokenFile: String?
 
   @Option(help: ArgumentHelp("How long to wait for each call.", valueName: "seconds"))

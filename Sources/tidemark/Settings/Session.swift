@@ -8,7 +8,13 @@ struct CallOptions: ParsableArguments {
   @OptionGroup(title: "Output") var output: OutputOptions
 
   /// Calls the server, and turns what goes wrong into a text and a status.
-  func run(_ body: (Session) async throws -> Void) async throws {
+  func run(_ body: (Session) async throws -> Void) async throws { try await CallOptions.run(server, output, body) }
+
+  /// The same for a command whose output has one form only.
+  static func run(
+    _ server: ServerOptions, _ output: OutputOptions? = nil, _ body: (Session) async throws -> Void
+  ) async throws {
+    let output = try output ?? OutputOptions.parse([])
     let target = try server.resolve()
     var options = ClientOptions()
     options.deadline = .seconds(server.timeout)
@@ -17,7 +23,7 @@ struct CallOptions: ParsableArguments {
     let client = TidemarkClient(target.address, credentials: target.credentials, options: options)
     defer { client.close() }
     do {
-      try await body(Session(client: client, target: target, options: self))
+      try await body(Session(client: client, target: target, output: output))
     } catch let error as ClientError {
       throw CommandFailure(error, to: target.address, tokenSource: target.tokenSource)
     } catch is CorruptFields {
@@ -39,9 +45,8 @@ struct CallOptions: ParsableArguments {
 struct Session {
   let client: TidemarkClient
   let target: ServerOptions.Target
-  let options: CallOptions
+  let output: OutputOptions
 
-  var output: OutputOptions { options.output }
   var space: SpaceClient { client.space(target.space) }
 
   /// Says something that is not data, safe for a terminal.
