@@ -171,6 +171,29 @@ import Testing
     #expect(lost.status == 6 && lost.error.contains("run the same command again"))
   }
 
+  @Test func afterCtrlCTheSameCommandContinues() async throws {
+    let programs = try await Programs()
+    let rows = (1...900).map { "\($0),x\n" }
+    let path = try programs.file("slow.csv")
+    #expect(mkfifo(path, 0o600) == 0)
+    let running = try programs.start("bulk", path, "--type", "t")
+    let input = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+    try input.write(contentsOf: Data(("id,a\n" + rows.prefix(700).joined()).utf8))
+    // An entity on the server shows that the first part was sent.
+    let start = ContinuousClock.now
+    while try programs.run("get", "t", "1").status != 0, ContinuousClock.now - start < .seconds(30) {}
+    running.process.interrupt()
+    running.process.waitUntilExit()
+    #expect(running.process.terminationStatus == 130)
+    try input.close()
+    try FileManager.default.removeItem(atPath: path)
+    try Data(("id,a\n" + rows.joined()).utf8).write(to: URL(fileURLWithPath: path))
+    let again = try programs.run("bulk", path, "--type", "t", "--json")
+    #expect(again.status == 0, "\(again.error)")
+    #expect(try JSONParser.parse(again.output)["done_before"] == .number("500"))
+    #expect(try counts(again) == .object([.init("applied", .number("400"))]))
+  }
+
   @Test func namesOfFilesStandBesideTheFile() {
     #expect(BulkFileNames(of: "a/moves.csv", format: .csv).results == "a/moves.results.ndjson")
     #expect(BulkFileNames(of: "a.b/moves", format: .jsonl).failed == "a.b/moves.failed.ndjson")

@@ -51,6 +51,7 @@ struct BulkJob {
   ///   - next: the next row; `nil` at the end.
   ///   - fraction: how much of the file was read, 0 to 1.
   mutating func run(_ next: () throws(CommandFailure) -> BulkRow?, fraction: () -> Double?) async throws -> End {
+    defer { progress.finish() }
     var part: [BulkRow] = []
     var ahead: BulkRow?
     var end = End.complete
@@ -73,10 +74,7 @@ struct BulkJob {
         // An atomic bulk that was not read whole is not sent.
         if options.mode == .atomic, !isComplete(end) { return end }
         if case .interrupted = end { return end }
-        if let error = try await send(part) {
-          progress.finish()
-          return .failed(error)
-        }
+        if let error = try await send(part) { return .failed(error) }
         part = []
         progress.update(count: UInt64(tally.rows), fraction: fraction())
       }
@@ -90,7 +88,6 @@ struct BulkJob {
         }
       }
     }
-    progress.finish()
     return end
   }
 

@@ -106,8 +106,8 @@ struct BulkRowMaker {
     let content = try row.content.get()
     guard let operation = BulkOperation(rawValue: word) else {
       let known = BulkOperation.allCases.map(\.rawValue)
-      let near =
-        Spelling.nearest(word, known).first.map { "; is '\($0)' meant?" } ?? "; there is: \(known.joined(separator: ", "))"
+      let list = "; there is: \(known.joined(separator: ", "))"
+      let near = Spelling.nearest(word, known).first.map { "; is '\($0)' meant?" } ?? list
       throw ImportRow.Problem(what: "there is no operation '\(word)'\(near)")
     }
     guard let type = words["type"].map({ TypeName($0) }) ?? options.type else {

@@ -9,6 +9,8 @@ struct BulkSession {
   let names: BulkFileNames?
   /// What is sent, in the plural, for the report.
   let what: String
+  /// The same for one.
+  let one: String
   private let outputs: Outputs
   private let start = ContinuousClock.now
 
@@ -27,11 +29,14 @@ struct BulkSession {
   /// What `--validate-only` prints of each row.
   static let columns = ["line", "outcome", "operation", "type", "id", "version", "message"]
 
-  init(_ session: Session, _ options: BulkOptions, names: BulkFileNames?, what: String, source: String) throws(CommandFailure) {
+  init(_ session: Session, _ options: BulkOptions, names: BulkFileNames?, what: String, one: String, source: String)
+    throws(CommandFailure)
+  {
     self.session = session
     self.options = options
     self.names = names
     self.what = what
+    self.one = one
     var table: RecordWriter?
     let prints = options.validatesOnly && !session.output.json
     if prints || session.output.ndjson {
@@ -100,7 +105,7 @@ struct BulkSession {
       StandardStream.output.write(document.pretty + "\n")
       StandardStream.output.flush()
     }
-    session.note(tally.text(what, isComplete: isComplete, validatesOnly: options.validatesOnly, seconds: seconds))
+    session.note(tally.text(what, one: one, isComplete: isComplete, validatesOnly: options.validatesOnly, seconds: seconds))
     if let names {
       let failed = outputs.failed == nil ? "" : ", the failed rows in \(names.failed)"
       session.note("Each outcome is in \(names.results)\(failed).")

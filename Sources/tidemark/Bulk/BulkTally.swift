@@ -61,14 +61,14 @@ struct BulkTally {
   }
 
   /// For people, on standard error: the counts, then the failed with what differs side by side.
-  func text(_ what: String, isComplete: Bool, validatesOnly: Bool, seconds: Double) -> String {
+  func text(_ what: String, one: String, isComplete: Bool, validatesOnly: Bool, seconds: Double) -> String {
     let order = OutcomeCode.allCases.map(\.word) + ["unreadable", "not_sent"]
     var parts = order.compactMap { word in counts[word].map { "\($0) \(word.spaced)" } }
     if doneBefore > 0 { parts.insert("\(doneBefore) done by an earlier run", at: 0) }
     let rate = Int(Double(rows) / max(seconds, 0.001))
     let head = validatesOnly ? "would be: " : ""
     var lines = [
-      "\(rows) \(what): \(head)\(parts.isEmpty ? "nothing" : parts.joined(separator: ", ")); \(TimeSpan.text(seconds)), \(rate)/s"
+      "\(rows) \(rows == 1 ? one : what): \(head)\(parts.isEmpty ? "nothing" : parts.joined(separator: ", ")); \(TimeSpan.text(seconds)), \(rate)/s"
         + (isComplete ? "" : "; not complete")
     ]
     if replays > 0 { lines.append("\(replays) of them had been done before, and were not done twice") }
@@ -90,9 +90,8 @@ struct BulkTally {
     for change in conflict.changes.prefix(12) {
       let wanted = item?.wanted(change.name)
       let after = ConflictText.show(change.after)
-      let who =
-        "version \(change.version) by \(change.changed.by)"
-        + (wanted == nil ? "" : wanted == after ? "; as you want it" : "; you change it too")
+      let remark = wanted == nil ? "" : wanted == after ? "; as you want it" : "; you change it too"
+      let who = "version \(change.version) by \(change.changed.by)" + remark
       table.append([
         change.name.text, ConflictText.show(change.before), after, wanted ?? "-", who,
       ])

@@ -91,7 +91,7 @@ struct BulkRun: AsyncParsableCommand {
         let history = try BulkHistory(path: names.results)
         if history.space == bulk.space.text { done = history.done }
       }
-      let output = try BulkSession(session, bulk, names: flags.validateOnly ? nil : names, what: "rows", source: file)
+      let output = try BulkSession(session, bulk, names: flags.validateOnly ? nil : names, what: "rows", one: "row", source: file)
       var rows = reader
       var maker = BulkRowMaker(options: bulk)
       var header: [String]?
@@ -170,7 +170,8 @@ struct BulkRetryCommand: AsyncParsableCommand {
       let bulk = BulkOptions(
         space: session.target.space, mode: flags.atomic ? .atomic : .partial, onConflict: policy,
         validatesOnly: flags.validateOnly)
-      let output = try BulkSession(session, bulk, names: flags.validateOnly ? nil : names, what: "rows", source: results)
+      let output = try BulkSession(
+        session, bulk, names: flags.validateOnly ? nil : names, what: "rows", one: "row", source: results)
       var maker = BulkRowMaker(options: bulk)
       let rowMaker = JSONRowMaker(idName: "id", map: try ColumnMap(maps: [], columns: []))
       var rest = entries[...]
@@ -231,7 +232,8 @@ struct BulkUndo: AsyncParsableCommand {
       let rows =
         single.map { [UndoRow(line: 1, operation: OperationID(rawValue: $0), type: "", id: "")] } ?? UndoRow.rows(of: history)
       let output = try BulkSession(
-        session, bulk, names: flags.validateOnly ? nil : names, what: "writes to take back", source: target)
+        session, bulk, names: flags.validateOnly ? nil : names, what: "writes to take back", one: "write to take back",
+        source: target)
       let (tally, end) = try await UndoJob(session: session, options: bulk).run(rows, output)
       try output.finish(tally, end, advice: names.map { UndoJob.advice(tally, $0) } ?? [])
     }
