@@ -26,6 +26,11 @@ public struct Patch: Hashable, Sendable {
   /// The operations, sorted by field. No two overlap, so their order does not matter.
   public let entries: [Entry]
 
+  /// No operations: of an update that only refers to other items of its bulk.
+  public static let none = Patch()
+
+  private init() { entries = [] }
+
   /// Sorts and checks.
   ///
   /// - Throws: `Violation` with rule `patch_empty`, `operations_max`, `field_duplicate` or `field_overlap`.

@@ -131,7 +131,8 @@ extension WriteAction {
     case TIDEMARK__V1__WRITE_KIND__WRITE_KIND_CREATE: self = .create(fields)
     case TIDEMARK__V1__WRITE_KIND__WRITE_KIND_GET_OR_CREATE: self = .getOrCreate(fields)
     case TIDEMARK__V1__WRITE_KIND__WRITE_KIND_UPDATE:
-      self = .update(try Patch(message.n_operations, message.operations), try expected())
+      let onlyRefers = message.n_operations == 0 && message.n_references > 0
+      self = .update(onlyRefers ? .none : try Patch(message.n_operations, message.operations), try expected())
     case TIDEMARK__V1__WRITE_KIND__WRITE_KIND_REPLACE: self = .replace(fields, try expected())
     case TIDEMARK__V1__WRITE_KIND__WRITE_KIND_DELETE: self = .delete(try expected())
     case TIDEMARK__V1__WRITE_KIND__WRITE_KIND_RESTORE: self = .restore(try expected())

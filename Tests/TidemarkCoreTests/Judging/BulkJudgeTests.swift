@@ -89,6 +89,16 @@ import TidemarkCore
     #expect(try space.write(forward).map(\.code) == [.invalid, .invalid])
   }
 
+  @Test func anUpdateMayOnlyRefer() throws {
+    let space = JudgedSpace()
+    _ = try space.write(space.create("t", "child", [("n", .int(1))]))
+    var items = [try space.create("t", "parent", []), try space.update("t", "child", 1, [("n", .int(2))])]
+    items[1].action = .update(.none, JudgedSpace.expected(1))
+    items[1].references = [ItemReference(field: try RandomValues.require(FieldPath("parent")), item: 0)]
+    #expect(try space.write(items).map(\.code) == [.applied, .applied])
+    #expect(try space.value("t", "child", "parent") == .string("parent") && space.value("t", "child", "n") == .int(1))
+  }
+
   @Test func validatingTellsTheSameAndLeavesNothing() throws {
     let space = JudgedSpace()
     _ = try space.write(space.create("t", "a", [("n", .int(1))]))
