@@ -97,6 +97,48 @@ import TidemarkWire
     await listener.drain(timeout: .seconds(5))
   }
 
+  @Test func aCallThatMayNotWaitDoesNot() async throws {
+    let listener = try await listen()
+    var pool = PoolOptions()
+    (pool.connectionsMax, pool.callsPerConnectionMax, pool.waitMax) = (1, 1, .zero)
+    let client = client([listener], pool, attemptsMax: 1)
+    let (type, id) = (try #require(TypeName("t")), try #require(EntityID("1")))
+    let pending = Task { try await client.space(.default).get(type, id) }
+    await sightings.wait(for: .pending)
+    for _ in 0..<50 {
+      let error = await #expect(throws: ClientError.self) { try await client.listSpaces() }
+      #expect(error?.reason == "POOL_EXHAUSTED")
+    }
+    pending.cancel()
+    _ = await pending.result
+    client.close()
+    await listener.drain(timeout: .seconds(5))
+  }
+
+  /// A call that is given up while it waits leaves its place in the queue, and takes none.
+  @Test func aCallThatIsCancelledWhileItWaitsEnds() async throws {
+    let listener = try await listen()
+    var pool = PoolOptions()
+    (pool.connectionsMax, pool.callsPerConnectionMax, pool.waitMax) = (1, 1, .seconds(60))
+    let client = client([listener], pool, attemptsMax: 1)
+    let (type, id) = (try #require(TypeName("t")), try #require(EntityID("1")))
+    let pending = Task { try await client.space(.default).get(type, id) }
+    await sightings.wait(for: .pending)
+    for _ in 0..<50 {
+      let waiting = Task { try await client.listSpaces() }
+      await Task.yield()
+      waiting.cancel()
+      let result = await waiting.result
+      if case .failure(let error as ClientError) = result { #expect(error.code == .cancelled) }
+      #expect(throws: ClientError.self) { try result.get() }
+    }
+    pending.cancel()
+    _ = await pending.result
+    _ = try await client.listSpaces()
+    client.close()
+    await listener.drain(timeout: .seconds(5))
+  }
+
   @Test func aStreamKeepsItsPlaceUntilItEnds() async throws {
     let listener = try await listen()
     var pool = PoolOptions()

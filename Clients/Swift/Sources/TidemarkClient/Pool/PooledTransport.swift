@@ -204,6 +204,8 @@ final class PooledTransport: CallTransport {
       return false
     }
     state.withLock { $0.pool.didAnswer(lease.id, now: timing.uptime()) }
+    // There may be room for more calls on it.
+    wakeNext()
     return true
   }
 
