@@ -81,6 +81,8 @@ struct BulkHistory {
 
   /// The space of the results; `nil` when the file does not say.
   private(set) var space: String?
+  /// The epoch of that space, which tells it from others of the same name; `nil` when the file does not say.
+  private(set) var epoch: String?
   private(set) var entries: [Entry] = []
 
   /// Reads a results file.
@@ -112,16 +114,20 @@ struct BulkHistory {
     guard let record = try? JSONParser.parse(line.bytes) else {
       throw CommandFailure(.failed, "'\(path)', line \(line.number): this is no line of results.", code: "unreadable")
     }
-    if case .object(let members)? = record["bulk"] { space = JSON.object(members)["space"]?.string }
+    if case .object(let members)? = record["bulk"] {
+      space = JSON.object(members)["space"]?.string
+      epoch = JSON.object(members)["epoch"]?.string
+    }
     guard let outcome = record["outcome"]?.string else { return }
     var number = line.number
     if case .number(let text)? = record["line"] { number = Int(text) ?? number }
     entries.append(Entry(line: number, record: record, outcome: outcome, isDone: done.contains(outcome)))
   }
 
-  /// The rows that were done, by the names of their writes.
-  var done: [String: JSON] {
-    entries.reduce(into: [:]) { found, entry in
+  /// The rows that were done in this history of this space, by the names of their writes.
+  func done(in epoch: Epoch) -> [String: JSON] {
+    guard self.epoch == UUIDText.format(epoch.rawValue) else { return [:] }
+    return entries.reduce(into: [:]) { found, entry in
       if entry.isDone, let name = entry.record["write"]?.string { found[name] = entry.record }
     }
   }

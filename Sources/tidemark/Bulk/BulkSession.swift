@@ -29,7 +29,7 @@ struct BulkSession {
   /// What `--validate-only` prints of each row.
   static let columns = ["line", "outcome", "operation", "type", "id", "version", "message"]
 
-  init(_ session: Session, _ options: BulkOptions, names: BulkFileNames?, what: String, one: String, source: String)
+  init(_ session: Session, _ options: BulkOptions, names: BulkFileNames?, what: String, one: String, source: String, epoch: Epoch)
     throws(CommandFailure)
   {
     self.session = session
@@ -51,7 +51,7 @@ struct BulkSession {
         "bulk",
         .object([
           .init("space", .string(options.space.text)), .init("server", .string(session.target.address.description)),
-          .init("file", .string(source)),
+          .init("file", .string(source)), .init("epoch", .string(UUIDText.format(epoch.rawValue))),
         ]))
     ])
     outputs = Outputs(results: try BulkResultsFile(path: names.results, header: header), table: table)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import TidemarkClient
 import TidemarkCore
+import TidemarkWire
 
 /// Writes many entities, each against the version that was seen.
 struct BulkCommand: AsyncParsableCommand {
@@ -86,12 +87,13 @@ struct BulkRun: AsyncParsableCommand {
       let bulk = BulkOptions(
         space: session.target.space, type: type, mode: flags.atomic ? .atomic : .partial, onConflict: policy,
         validatesOnly: flags.validateOnly, run: runName)
+      let epoch = try await session.space.describe().epoch
       var done: [String: JSON] = [:]
       if !flags.validateOnly, TextFile.exists(names.results) {
-        let history = try BulkHistory(path: names.results)
-        if history.space == bulk.space.text { done = history.done }
+        done = try BulkHistory(path: names.results).done(in: epoch)
       }
-      let output = try BulkSession(session, bulk, names: flags.validateOnly ? nil : names, what: "rows", one: "row", source: file)
+      let output = try BulkSession(
+        session, bulk, names: flags.validateOnly ? nil : names, what: "rows", one: "row", source: file, epoch: epoch)
       var rows = reader
       var maker = BulkRowMaker(options: bulk)
       var header: [String]?
@@ -167,11 +169,13 @@ struct BulkRetryCommand: AsyncParsableCommand {
     Interruption.watch()
     try await options.run { session in
       try history.check(session.target.space, results)
+      let epoch = try await session.space.describe().epoch
       let bulk = BulkOptions(
         space: session.target.space, mode: flags.atomic ? .atomic : .partial, onConflict: policy,
         validatesOnly: flags.validateOnly)
       let output = try BulkSession(
-        session, bulk, names: flags.validateOnly ? nil : names, what: "rows", one: "row", source: results)
+        session, bulk, names: flags.validateOnly ? nil : names, what: "rows", one: "row", source: results,
+        epoch: epoch)
       var maker = BulkRowMaker(options: bulk)
       let rowMaker = JSONRowMaker(idName: "id", map: try ColumnMap(maps: [], columns: []))
       var rest = entries[...]
@@ -226,6 +230,7 @@ struct BulkUndo: AsyncParsableCommand {
     let names = single == nil ? BulkFileNames(ofResults: target, "undo") : nil
     try await options.run { session in
       try history?.check(session.target.space, target)
+      let epoch = try await session.space.describe().epoch
       let bulk = BulkOptions(
         space: session.target.space, mode: flags.atomic ? .atomic : .partial, onConflict: policy,
         validatesOnly: flags.validateOnly)
@@ -233,7 +238,7 @@ struct BulkUndo: AsyncParsableCommand {
         single.map { [UndoRow(line: 1, operation: OperationID(rawValue: $0), type: "", id: "")] } ?? UndoRow.rows(of: history)
       let output = try BulkSession(
         session, bulk, names: flags.validateOnly ? nil : names, what: "writes to take back", one: "write to take back",
-        source: target)
+        source: target, epoch: epoch)
       let (tally, end) = try await UndoJob(session: session, options: bulk).run(rows, output)
       try output.finish(tally, end, advice: names.map { UndoJob.advice(tally, $0) } ?? [])
     }
