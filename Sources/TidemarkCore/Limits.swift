@@ -28,7 +28,7 @@ public enum Limits {
   public static let itemsPerRequestMax = 1_000
   /// The most keys one batch read may have.
   public static let keysPerBatchGetMax = 1_000
-  /// What the items of one bulk may look up and make, in bytes of fields. The items that follow are aborted.
+  /// What the items of one bulk may look up and make, in bytes of fields and half a KiB for each entity. The items that follow are aborted.
   public static let bulkBytesMax = 64 << 20
   /// The most bytes of a group's label.
   public static let groupBytesMax = 63
@@ -38,6 +38,8 @@ public enum Limits {
   public static let relatedEntitiesMax = 10
   /// The most changes of one entity that a merge, or the story of a conflict, looks through.
   public static let historyPerConflictMax = 256
+  /// The most bytes of fields that these changes have together, but for the last few.
+  public static let historyBytesPerConflictMax = 16 << 20
   /// The most types one schema may have.
   public static let typesPerSchemaMax = 500
   /// The most parts one schema may have: types, fields, keys, fields of keys, allowed values, and elements of defaults together.

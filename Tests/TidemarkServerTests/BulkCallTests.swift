@@ -151,7 +151,7 @@ import TidemarkWire
     var applied = try outcome(.applied)
     applied.entity = try entity(1_000)
     let cuts: [(Int, BulkAnswer.Cut)] = [
-      (10_000, .nothing), (4_400, .bases), (3_300, .currents), (2_000, .changes), (900, .entities), (100, .details),
+      (10_000, .nothing), (4_400, .bases), (3_300, .currents), (2_000, .changes), (900, .entities), (100, .sentences),
     ]
     for (bytesMax, cut) in cuts {
       let answer = BulkAnswer([conflict, applied], bytesMax: bytesMax)
@@ -164,6 +164,15 @@ import TidemarkWire
       #expect(told.isTruncated == (cut >= .bases))
       #expect(answer.outcomes.map(\.code) == [.conflict, .applied])
     }
+  }
+
+  @Test func whatBecameOfEachItemAlwaysFits() throws {
+    var refused = try outcome(.invalid)
+    refused.message = String(repeating: "m", count: 2_000)
+    refused.violations = (0..<8).map { _ in Violation(field: FieldPath("f"), rule: "enum", message: refused.message) }
+    let answer = BulkAnswer([Outcome](repeating: refused, count: Limits.itemsPerRequestMax))
+    #expect(answer.cut == .sentences && answer.outcomes.allSatisfy { $0.code == .invalid })
+    #expect(answer.outcomes.reduce(0) { $0 + $1.sizeMax } < WireLimits.messageBytesMax)
   }
 
   @Test func theEstimateIsNeverBelowTheEncoding() throws {

@@ -113,6 +113,35 @@ import TidemarkTesting
     #expect(try harness.faults().isEmpty)
   }
 
+  @Test func aBulkIsNotHeldAgainstThoseAfterIt() throws {
+    let harness = try WriterHarness(MemoryStore(), seed: 1)
+    let name = try #require(FieldPath("data"))
+    let fields = try Fields([Field(name, .bytes([UInt8](repeating: 7, count: 1_000_000)))])
+    for number: UInt64 in 0..<70 {
+      #expect(try outcome(harness.submit([try item("e\(number)", operation: number, .create(fields))])).code == .applied)
+    }
+    let gate = Waiting<Bool>()
+    let sink = CollectingSink()
+    hold(harness.writer, gate)
+    let stale = WriteAction.delete(Expected(version: EntityVersion(rawValue: 9)))
+    let bulks = [
+      try (0..<70).map { try item("e\($0)", operation: 100 + $0, stale) },
+      [try item("a", operation: 200), try item("b", operation: 201)],
+    ]
+    for (ticket, items) in bulks.enumerated() {
+      let submission = WriteSubmission(
+        space: .default, principal: harness.principal, items: items, deadlineNanoseconds: nil, entityBytesMax: 0, sink: sink,
+        ticket: UInt64(ticket))
+      #expect(harness.writer.submit(submission))
+    }
+    gate.put(true)
+    guard case .outcomes(let large) = sink.take(), case .outcomes(let small) = sink.take() else {
+      throw StoreError(.failed, "no outcomes")
+    }
+    #expect(large.first?.code == .conflict && large.last?.code == .aborted)
+    #expect(small.map(\.code) == [.applied, .applied])
+  }
+
   @Test func commitTakesNoMoreItemsThanItMay() throws {
     var options = GroupCommitWriter.Options()
     options.itemsPerCommitMax = 2

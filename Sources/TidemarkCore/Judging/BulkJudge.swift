@@ -33,14 +33,15 @@ extension SpaceJudge {
   /// - Throws: what the source throws.
   public mutating func judge(_ bulk: Bulk) throws -> [Verdict] {
     let whole = bulk.validatesOnly ? state.mark() : nil
+    let bytesMax = state.bytes + Limits.bulkBytesMax
     var verdicts: [Verdict] = []
     verdicts.reserveCapacity(bulk.items.count)
     while verdicts.count < bulk.items.count {
       let range = group(at: verdicts.count, bulk)
       if bulk.mode == .partial, bulk.items[range.lowerBound].group == nil {
-        verdicts.append(try judge(range.lowerBound, bulk, verdicts))
+        verdicts.append(try judge(range.lowerBound, bulk, verdicts, bytesMax: bytesMax))
       } else {
-        try judgeGroup(range, bulk, &verdicts)
+        try judgeGroup(range, bulk, &verdicts, bytesMax: bytesMax)
       }
     }
     if let whole { state.takeBack(to: whole) }
@@ -55,9 +56,11 @@ extension SpaceJudge {
     return start..<end
   }
 
-  private mutating func judgeGroup(_ range: Range<Int>, _ bulk: Bulk, _ verdicts: inout [Verdict]) throws {
+  private mutating func judgeGroup(
+    _ range: Range<Int>, _ bulk: Bulk, _ verdicts: inout [Verdict], bytesMax: Int
+  ) throws {
     let mark = state.mark()
-    for index in range { verdicts.append(try judge(index, bulk, verdicts)) }
+    for index in range { verdicts.append(try judge(index, bulk, verdicts, bytesMax: bytesMax)) }
     // The first that failed by itself; what only depends on it is not a cause.
     guard let cause = range.first(where: { verdicts[$0].isFailure }) else { return state.forget(mark) }
     let applied = mark.revision
@@ -87,25 +90,41 @@ extension SpaceJudge {
   }
 
   /// Judges one item, once what it refers to is known.
-  private mutating func judge(_ index: Int, _ bulk: Bulk, _ verdicts: [Verdict]) throws -> Verdict {
+  private mutating func judge(_ index: Int, _ bulk: Bulk, _ verdicts: [Verdict], bytesMax: Int) throws -> Verdict {
     var item = bulk.items[index]
-    if index > 0, state.bytes > Limits.bulkBytesMax {
+    // What was done before is told, however much the items are about.
+    let receipt = JudgeState.ReceiptKey(principal: bulk.principal.name, operation: item.operation)
+    if index > 0, state.bytes > bytesMax, state.receipt(receipt) == nil {
       return .judged(outcome(.aborted, item, bulk.ids[index], message: Messages.tooMuchData))
     }
-    for reference in item.references.map(\.item) + (item.afterItem.map { [$0] } ?? []) {
+    var ids: [Int: EntityID] = [:]
+    for reference in item.references.map(\.item) + (item.afterItem.map { [$0] } ?? []) where ids[reference] == nil {
       guard verdicts.indices.contains(reference) else {
         return .judged(badReference(item, bulk.ids[index]))
       }
       if verdicts[reference].isFailure { return .judged(aborted(item, bulk.ids[index], by: reference)) }
+      guard let id = try entityID(of: verdicts[reference], bulk.items[reference]) else {
+        return .judged(refused(item, bulk.ids[index], .unknownReferent(reference)))
+      }
+      ids[reference] = id
     }
     do throws(Violation) {
-      try item.resolve(bulk, verdicts, epoch: context.epoch)
+      try item.resolve(bulk, verdicts, ids, epoch: context.epoch)
     } catch {
-      var refused = outcome(.invalid, item, bulk.ids[index], message: error.message)
-      refused.violations = [error]
-      return .judged(refused)
+      return .judged(refused(item, bulk.ids[index], error))
     }
-    return try judge(item, id: bulk.ids[index], content: bulk.contents[index], by: bulk.principal)
+    let id = item.afterItem.flatMap { ids[$0] } ?? bulk.ids[index]
+    return try judge(item, id: id, content: bulk.contents[index], by: bulk.principal)
+  }
+
+  /// The id of the entity that an item made or found: the server makes another id at every attempt, and a get-or-create may find another
+  /// entity than it names. `nil` when it is no longer known.
+  private func entityID(of verdict: Verdict, _ item: WriteItem) throws -> EntityID? {
+    switch verdict {
+    case .judged(let outcome): outcome.id ?? item.id
+    case .replay(let receipt): try receipt.revision.flatMap { try state.key(at: $0) }?.id ?? item.id
+    case .corrupt: nil
+    }
   }
 
   private func aborted(_ item: WriteItem, _ id: EntityID, by cause: Int) -> Outcome {
@@ -115,7 +134,10 @@ extension SpaceJudge {
   }
 
   private func badReference(_ item: WriteItem, _ id: EntityID) -> Outcome {
-    let violation = Violation(rule: "item_reference", message: "An item may only refer to items before it.")
+    refused(item, id, Violation(rule: "item_reference", message: "An item may only refer to items before it."))
+  }
+
+  private func refused(_ item: WriteItem, _ id: EntityID, _ violation: Violation) -> Outcome {
     var refused = outcome(.invalid, item, id, message: violation.message)
     refused.violations = [violation]
     return refused
@@ -136,10 +158,10 @@ extension SpaceJudge.Verdict {
 extension WriteItem {
   /// Puts the ids and the state of earlier items in place.
   fileprivate mutating func resolve(
-    _ bulk: Bulk, _ verdicts: [SpaceJudge.Verdict], epoch: Epoch
+    _ bulk: Bulk, _ verdicts: [SpaceJudge.Verdict], _ ids: [Int: EntityID], epoch: Epoch
   ) throws(Violation) {
     if let afterItem {
-      guard bulk.ids[afterItem] == id ?? bulk.ids[afterItem], bulk.items[afterItem].type == type else {
+      guard id == nil || id == ids[afterItem], bulk.items[afterItem].type == type else {
         throw Violation(rule: "after_item", message: "The item before is about another entity.")
       }
       let version: EntityVersion?
@@ -152,18 +174,14 @@ extension WriteItem {
       action = action.expecting(Expected(version: version ?? .first, revision: revision, epoch: epoch))
     }
     guard !references.isEmpty else { return }
-    let fields = references.map { reference in
-      Field(reference.field, .string(verdicts[reference.item].entityID(or: bulk.ids[reference.item]).text))
-    }
+    let fields = references.compactMap { reference in ids[reference.item].map { Field(reference.field, .string($0.text)) } }
     action = try action.setting(fields)
   }
 }
 
-extension SpaceJudge.Verdict {
-  /// The id of the entity that an item made or found: a get-or-create may find another one than it names.
-  fileprivate func entityID(or id: EntityID) -> EntityID {
-    if case .judged(let outcome) = self { return outcome.id ?? id }
-    return id
+extension Violation {
+  fileprivate static func unknownReferent(_ item: Int) -> Violation {
+    Violation(rule: "item_reference", message: "Which entity item \(item) made is no longer known. Name it by its id.")
   }
 }
 

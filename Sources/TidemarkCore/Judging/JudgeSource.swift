@@ -9,6 +9,9 @@ public protocol JudgeSource: AnyObject {
   /// Ends early where history is not retained, or after `limit` changes.
   func history(of entity: Entity, downTo version: EntityVersion, limit: Int) throws -> [Change]
 
+  /// Which entity the change at a revision is of; `nil` when that is not kept.
+  func key(at revision: Revision) throws -> EntityKey?
+
   /// The alive entity that holds a unique key; `nil` when nobody does.
   func holder(of key: HeldKey) throws -> EntityID?
 

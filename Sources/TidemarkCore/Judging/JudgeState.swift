@@ -30,15 +30,21 @@ struct JudgeState {
   private var receipts: [ReceiptKey: Receipt] = [:]
   /// Who holds a key, and who held it before the first item.
   private var holders: [HeldKey: (before: EntityID?, now: EntityID?)] = [:]
-  /// Whether a reference is there, and whether it was before the first item.
-  private var references: [HeldReference: (before: Bool, now: Bool)] = [:]
+  /// By target: whether a reference is there, and whether it was before the first item.
+  private var references: [EntityKey: [HeldReference: (before: Bool, now: Bool)]] = [:]
   /// In order of their revisions.
   private(set) var changes: [Change] = []
   private(set) var newReceipts: [(principal: PrincipalName, receipt: Receipt)] = []
-  /// The bytes of the fields that were looked up or made.
+  /// Whether an entity that was only pointed to is alive. What `entities` says of it goes before.
+  private var lives: [EntityKey: Bool] = [:]
+  /// The bytes of the fields that were looked up or made, and `bytesPerEntity` for each time.
   private(set) var bytes = 0
   private var undo: [Undo] = []
   private var marks = 0
+
+  /// What an entity takes beside its fields, about.
+  private static let bytesPerEntity = 512
+  private static let changesPerRead = 8
 
   init(revision: Revision, entities: [EntityKey: Entity?], source: any JudgeSource) {
     self.revision = revision
@@ -52,19 +58,56 @@ struct JudgeState {
     if let known = entities[key] { return known }
     let found = try source.entity(key)
     entities[key] = .some(found)
-    bytes += found?.fields.bytes.count ?? 0
+    bytes += (found?.fields.bytes.count ?? 0) + JudgeState.bytesPerEntity
     return found
   }
 
-  /// As `JudgeSource.history(of:downTo:limit:)`, the changes of the items so far included.
-  func history(of entity: Entity, downTo version: EntityVersion, limit: Int) throws -> [Change] {
+  /// Whether an entity is alive. Its fields are not kept: many entities may be pointed to.
+  mutating func isAlive(_ key: EntityKey) throws -> Bool {
+    if let known = entities[key] { return known?.life == .alive }
+    if let known = lives[key] { return known }
+    let isAlive = try source.entity(key)?.life == .alive
+    lives[key] = isAlive
+    return isAlive
+  }
+
+  /// Which entity the change at a revision is of, the changes of the items so far included.
+  func key(at revision: Revision) throws -> EntityKey? {
+    guard let first = changes.first?.entity.revision, first <= revision else { return try source.key(at: revision) }
+    let index = revision.rawValue &- first.rawValue
+    return index < UInt64(changes.count) ? changes[Int(index)].entity.key : nil
+  }
+
+  /// As `JudgeSource.history(of:downTo:limit:)`, the changes of the items so far included. Ends early, too, when it gets too large.
+  mutating func history(of entity: Entity, downTo version: EntityVersion, limit: Int) throws -> [Change] {
     let mine = changes.reversed().filter { $0.entity.key == entity.key && $0.entity.version >= version }
-    guard let first = mine.last else { return try source.history(of: entity, downTo: version, limit: limit) }
+    guard let first = mine.last else { return try stored(of: entity, downTo: version, limit: limit) }
     guard first.entity.version > version, first.previous != .zero else { return mine }
-    var stored = first.entity
-    stored.version = EntityVersion(rawValue: stored.version.rawValue &- 1)
-    stored.revision = first.previous
-    return mine + (try source.history(of: stored, downTo: version, limit: limit))
+    return mine + (try stored(of: JudgeState.before(first), downTo: version, limit: limit))
+  }
+
+  /// Reads a few changes at a time, so that those of a large entity are not all looked through.
+  private mutating func stored(of entity: Entity, downTo version: EntityVersion, limit: Int) throws -> [Change] {
+    var found: [Change] = []
+    var next = entity
+    let bytesMax = bytes + Limits.historyBytesPerConflictMax
+    while found.count < limit, bytes < bytesMax {
+      let more = try source.history(of: next, downTo: version, limit: min(JudgeState.changesPerRead, limit - found.count))
+      guard let last = more.last else { break }
+      found += more
+      bytes += more.reduce(0) { $0 + $1.entity.fields.bytes.count + JudgeState.bytesPerEntity }
+      guard last.entity.version > version, last.previous != .zero else { break }
+      next = JudgeState.before(last)
+    }
+    return found
+  }
+
+  /// The version before a change, as far as it takes to find it.
+  private static func before(_ change: Change) -> Entity {
+    var entity = change.entity
+    entity.version = EntityVersion(rawValue: entity.version.rawValue &- 1)
+    entity.revision = change.previous
+    return entity
   }
 
   /// Adds a change at the next revision.
@@ -73,7 +116,7 @@ struct JudgeState {
     if marks > 0 { undo.append(.entity(key, entities[key] ?? nil)) }
     revision = change.entity.revision
     entities[key] = .some(change.entity)
-    bytes += change.entity.fields.bytes.count
+    bytes += change.entity.fields.bytes.count + JudgeState.bytesPerEntity
     changes.append(change)
   }
 
@@ -122,25 +165,28 @@ struct JudgeState {
 
   /// The alive entities that point to one, at most `limit`.
   func referrers(of target: EntityKey, limit: Int) throws -> [HeldReference] {
-    let gone = references.filter { $0.key.target == target && $0.value.before && !$0.value.now }
-    let stored = try source.referrers(of: target, limit: limit + gone.count).filter { references[$0]?.now ?? true }
+    guard let moved = references[target] else { return try source.referrers(of: target, limit: limit) }
+    let gone = moved.filter { $0.value.before && !$0.value.now }
+    let stored = try source.referrers(of: target, limit: limit + gone.count).filter { moved[$0]?.now ?? true }
     let known = Set(stored)
-    let added = references.filter { $0.key.target == target && $0.value.now && !known.contains($0.key) }.map(\.key)
+    let added = moved.filter { $0.value.now && !known.contains($0.key) }.map(\.key)
     return Array((stored + added.sorted { ($0.source, $0.field) < ($1.source, $1.field) }).prefix(limit))
   }
 
   mutating func setReference(_ reference: HeldReference, isThere: Bool) {
-    let known = references[reference] ?? (!isThere, !isThere)
+    let known = references[reference.target]?[reference] ?? (!isThere, !isThere)
     if marks > 0 { undo.append(.reference(reference, known.now)) }
-    references[reference] = (known.before, isThere)
+    references[reference.target, default: [:]][reference] = (known.before, isThere)
   }
 
   /// What the references of the space have to become.
   var referenceMoves: (released: [HeldReference], taken: [HeldReference]) {
     var released: [HeldReference] = []
     var taken: [HeldReference] = []
-    for (reference, state) in references where state.before != state.now {
-      if state.now { taken.append(reference) } else { released.append(reference) }
+    for moved in references.values {
+      for (reference, state) in moved where state.before != state.now {
+        if state.now { taken.append(reference) } else { released.append(reference) }
+      }
     }
     return (released, taken)
   }
@@ -167,7 +213,7 @@ struct JudgeState {
       case .entity(let key, let entity): entities[key] = .some(entity)
       case .receipt(let key): receipts[key] = nil
       case .holder(let key, let holder): holders[key]?.now = holder
-      case .reference(let reference, let isThere): references[reference]?.now = isThere
+      case .reference(let reference, let isThere): references[reference.target]?[reference]?.now = isThere
       }
     }
     changes.removeSubrange(mark.changes...)

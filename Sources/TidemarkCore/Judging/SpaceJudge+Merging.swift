@@ -7,7 +7,9 @@ extension SpaceJudge {
     guard entity.life == .alive, expected.version < entity.version else { return nil }
     let history = try state.history(of: entity, downTo: expected.version, limit: Limits.historyPerConflictMax)
     guard let base = history.last?.entity, base.version == expected.version, base.life == .alive,
-      expected.revision.map({ $0 == base.revision }) ?? true
+      expected.revision.map({ $0 == base.revision }) ?? true,
+      // Created anew since, it is not what the writer saw, whatever its fields are.
+      !history.dropLast().contains(where: { $0.kind == .create })
     else { return nil }
     let type = context.schema?[entity.key.type]?.type
     let kinds = { (name: FieldPath) in type?[name]?.merge ?? .register }

@@ -29,9 +29,11 @@ extension SpaceJudge {
     }
     let pointsBefore = try before.map { try heldReferences(type, $0.fields, attempt.key) } ?? []
     let pointsNow = try heldReferences(type, fields, attempt.key)
+    // Sets: a list may hold thousands of references.
+    let (setBefore, setNow) = (Set(pointsBefore), Set(pointsNow))
     var missing: [HeldReference] = []
-    for reference in pointsNow where reference.target != attempt.key && !pointsBefore.contains(reference) {
-      if try state.entity(reference.target)?.life != .alive { missing.append(reference) }
+    for reference in pointsNow where reference.target != attempt.key && !setBefore.contains(reference) {
+      if try !state.isAlive(reference.target) { missing.append(reference) }
     }
     guard missing.isEmpty else {
       return .related(
@@ -39,8 +41,8 @@ extension SpaceJudge {
     }
     for key in keysBefore where !keysNow.contains(key) { state.setHolder(of: key, from: id, to: nil) }
     for key in keysNow where !keysBefore.contains(key) { state.setHolder(of: key, from: nil, to: id) }
-    for reference in pointsBefore where !pointsNow.contains(reference) { state.setReference(reference, isThere: false) }
-    for reference in pointsNow where !pointsBefore.contains(reference) { state.setReference(reference, isThere: true) }
+    for reference in pointsBefore where !setNow.contains(reference) { state.setReference(reference, isThere: false) }
+    for reference in pointsNow where !setBefore.contains(reference) { state.setReference(reference, isThere: true) }
     return nil
   }
 
@@ -69,7 +71,8 @@ extension SpaceJudge {
   mutating func delete(_ attempt: Attempt, _ entity: Entity) throws -> Decision {
     if let refusal = ownership(attempt, entity) { return refusal }
     guard let schema = context.schema else { return .applied(hide(attempt, entity), .applied) }
-    guard let plan = try plan(deleteOf: entity, schema) else {
+    let bytesMax = state.bytes + Limits.bulkBytesMax
+    guard let plan = try plan(deleteOf: entity, schema, bytesMax: bytesMax) else {
       return .invalid([Violation.tooManyDependants()], entity)
     }
     let hidden = Set(plan.deleted.map(\.key))
@@ -87,6 +90,7 @@ extension SpaceJudge {
     var updates: [(Entity, CanonicalFields, CompiledType)] = []
     for source in order {
       guard let holder = try state.entity(source), holder.life == .alive, let type = schema[source.type] else { continue }
+      guard state.bytes <= bytesMax else { return .invalid([Violation.tooManyDependants()], entity) }
       let fields = try CanonicalFields(holder.fields.decoded().clearing(cleared[source] ?? []))
       let violations = try type.violations(of: fields)
       guard violations.isEmpty else {
@@ -127,28 +131,30 @@ extension SpaceJudge {
   }
 
   /// Follows references against their direction; `nil` when too many entities would change.
-  private mutating func plan(deleteOf entity: Entity, _ schema: CompiledSchema) throws -> DeletePlan? {
+  private mutating func plan(deleteOf entity: Entity, _ schema: CompiledSchema, bytesMax: Int) throws -> DeletePlan? {
     var plan = DeletePlan(deleted: [entity])
     var seen: Set<EntityKey> = [entity.key]
     var next = 0
     while next < plan.deleted.count {
       let target = plan.deleted[next].key
       next += 1
-      let rules = schema.referrers(to: target.type)
-      guard !rules.isEmpty else { continue }
+      guard let rules = schema.referrers(to: target.type) else { continue }
       let found = try state.referrers(of: target, limit: Limits.dependantsMax + 1)
       for reference in found where reference.source != target {
-        guard let rule = rules.first(where: { $0.type == reference.source.type && $0.field == reference.field }) else { continue }
-        switch rule.onDelete {
+        guard let rule = rules[reference.source.type]?[reference.field] else { continue }
+        switch rule {
         case .restrict: plan.restricting.append(reference)
         case .setNull: plan.cleared.append(reference)
         case .cascade:
           guard seen.insert(reference.source).inserted else { continue }
           guard let source = try state.entity(reference.source), source.life == .alive else { continue }
           plan.deleted.append(source)
+          guard state.bytes <= bytesMax else { return nil }
         }
       }
-      guard plan.deleted.count + plan.cleared.count <= Limits.dependantsMax else { return nil }
+      guard plan.deleted.count + plan.cleared.count <= Limits.dependantsMax,
+        plan.restricting.count <= 2 * Limits.dependantsMax
+      else { return nil }
     }
     return plan
   }
@@ -181,7 +187,8 @@ extension Violation {
   fileprivate static func tooManyDependants() -> Violation {
     Violation(
       rule: "dependants_max",
-      message: "More than \(Limits.dependantsMax) entities depend on this one. Delete them in parts first.")
+      message: "More than \(Limits.dependantsMax) entities depend on this one, or they are too large together. "
+        + "Delete them in parts first.")
   }
 }
 
@@ -189,11 +196,12 @@ extension Fields {
   /// The fields without some references: null in place of an id, and lists without its element.
   fileprivate func clearing(_ references: [HeldReference]) -> Fields {
     var result = self
-    for reference in references {
-      if case .list(let elements) = result[reference.field] {
-        result.set(reference.field, .list(elements.filter { $0.value != .string(reference.target.id.text) }))
+    for (field, references) in Dictionary(grouping: references, by: \.field) {
+      if case .list(let elements) = result[field] {
+        let gone = Set(references.map(\.target.id))
+        result.set(field, .list(elements.filter { !(CompiledField.id($0).map { gone.contains($0) } ?? false) }))
       } else {
-        result.set(reference.field, .null)
+        result.set(field, .null)
       }
     }
     return result

@@ -67,6 +67,8 @@ public struct SpaceJudge {
 
   /// The latest revision, the changes judged so far included.
   public var revision: Revision { state.revision }
+  /// The memory of what was looked up and made so far, in bytes, about.
+  public var bytes: Int { state.bytes }
   /// Whether keys and references may have to move.
   public var hasSchema: Bool { context.schema != nil }
   /// What is to be stored, in order.

@@ -4,10 +4,19 @@
 public final class CompiledSchema: Sendable {
   public let schema: Schema
   private let types: [TypeName: CompiledType]
+  private let referrers: [TypeName: [TypeName: [FieldPath: DeleteRule]]]
 
   public init(_ schema: Schema) {
     self.schema = schema
     types = Dictionary(schema.types.map { ($0.name, CompiledType($0)) }) { first, _ in first }
+    var referrers: [TypeName: [TypeName: [FieldPath: DeleteRule]]] = [:]
+    for type in types.values {
+      for field in type.referenceFields {
+        guard let reference = field.field.reference else { continue }
+        referrers[reference.target, default: [:]][type.type.name, default: [:]][field.field.name] = reference.onDelete
+      }
+    }
+    self.referrers = referrers
   }
 
   /// The rules of a type; `nil` when the schema does not describe it: then `unknownType(_:)` is the answer.
@@ -18,14 +27,8 @@ public final class CompiledSchema: Sendable {
     Violation(rule: "unknown_type", message: "The schema of the space has no type '\(name)'.")
   }
 
-  /// The fields that point to entities of a type, with the types that hold them: what a delete has to look at.
-  public func referrers(to target: TypeName) -> [(type: TypeName, field: FieldPath, onDelete: DeleteRule)] {
-    schema.types.flatMap { type in
-      type.fields.compactMap { field in
-        field.reference.flatMap { $0.target == target ? (type.name, field.name, $0.onDelete) : nil }
-      }
-    }
-  }
+  /// The fields that point to entities of a type, by the types that hold them: what a delete has to look at. `nil` when there are none.
+  public func referrers(to target: TypeName) -> [TypeName: [FieldPath: DeleteRule]]? { referrers[target] }
 }
 
 /// The rules of one type, ready to be applied to entities.

@@ -67,7 +67,7 @@ extension CanonicalFields {
     private var parts: [Part] = []
 
     private enum Part {
-      case stored(Range<Int>)
+      case stored(Span)
       case new(Field)
     }
 
@@ -93,7 +93,7 @@ extension CanonicalFields {
             let stored = UnsafeRawBufferPointer(rebasing: source[spans[index].name])
             let order = compare(stored, wanted)
             if order < 0 {
-              if !(isSet && isAbove(stored, wanted)) { parts.append(.stored(spans[index].field)) }
+              if !(isSet && isAbove(stored, wanted)) { parts.append(.stored(spans[index])) }
             } else if order == 0 {
               value = decodeValue(spans[index].field)
               isIntact = value != nil
@@ -109,7 +109,7 @@ extension CanonicalFields {
         case .failure(let violation): return .failure(violation)
         }
       }
-      for span in spans[index...] { parts.append(.stored(span.field)) }
+      for span in spans[index...] { parts.append(.stored(span)) }
       guard parts.count <= Limits.fieldsPerEntityMax else { return .failure(.tooManyFields(parts.count)) }
       return .success(CanonicalFields(unchecked: joined()))
     }
@@ -118,7 +118,7 @@ extension CanonicalFields {
     private mutating func removeAbove(_ wanted: UnsafeRawBufferPointer) {
       guard wanted.contains(UInt8(ascii: ".")) else { return }
       parts.removeAll { part in
-        guard case .stored(let range) = part, let span = spans.first(where: { $0.field == range }) else { return false }
+        guard case .stored(let span) = part else { return false }
         return isAbove(UnsafeRawBufferPointer(rebasing: source[span.name]), wanted)
       }
     }
@@ -131,7 +131,7 @@ extension CanonicalFields {
     private func joined() -> [UInt8] {
       let size = parts.reduce(0) { sum, part in
         switch part {
-        case .stored(let range): sum + range.count
+        case .stored(let span): sum + span.field.count
         case .new(let field): sum + CanonicalFields.encodedSize(field)
         }
       }
@@ -139,7 +139,7 @@ extension CanonicalFields {
         var writer = ByteWriter(buffer)
         for part in parts {
           switch part {
-          case .stored(let range): writer.copy(UnsafeRawBufferPointer(rebasing: source[range]))
+          case .stored(let span): writer.copy(UnsafeRawBufferPointer(rebasing: source[span.field]))
           case .new(let field): CanonicalFields.write(field, to: &writer)
           }
         }

@@ -4,11 +4,11 @@ internal import TidemarkWire
 /// The outcomes of a bulk on their way to an answer, never larger than a message.
 ///
 /// Parts are left out in this order, each from all outcomes at once: bases, current entities, changes, entities of writes that succeeded, and
-/// last everything that is more than what became of the write. What was left out once is not taken in again.
+/// then everything that is more than what became of the write, and last the sentences about it. What was left out once is not taken in again.
 struct BulkAnswer {
   /// What is left out so far, each with everything before it.
   enum Cut: Int, Comparable {
-    case nothing, bases, currents, changes, entities, details
+    case nothing, bases, currents, changes, entities, details, sentences
 
     static func < (a: Cut, b: Cut) -> Bool { a.rawValue < b.rawValue }
   }
@@ -69,6 +69,7 @@ extension Outcome {
       outcome.violations = Array(violations.prefix(Outcome.detailsMax))
       outcome.related = Array(related.prefix(Outcome.detailsMax))
     }
+    if cut >= .sentences { (outcome.violations, outcome.message) = ([], "") }
     return outcome
   }
 

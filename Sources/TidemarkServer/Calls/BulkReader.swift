@@ -10,11 +10,14 @@ struct BulkReader {
   static let versionsPerBulkMax = 4_096
   /// The most bytes of fields that the versions between the expected and the current one may have.
   private static let pastBytesMax = 16 * 1024 * 1024
+  /// The bytes of fields after which no further version is looked through for a bulk.
+  private static let pastBytesPerBulkMax = 64 * 1024 * 1024
   private static let versionsPerRead = 4
 
   private let work: BulkWork
   private var answer: BulkAnswer
   private var versionsLeft = versionsPerBulkMax
+  private var bytesLeft = pastBytesPerBulkMax
 
   /// - Parameter outcomes: in the order of the items.
   init(_ work: BulkWork, _ outcomes: [Outcome]) {
@@ -94,12 +97,16 @@ struct BulkReader {
     var past: [Entity] = []
     var bytes = 0
     var oldest = now
-    while oldest.version > version, past.count < BulkReader.versionsMax, bytes < BulkReader.pastBytesMax, versionsLeft > 0 {
+    while oldest.version > version, past.count < BulkReader.versionsMax, bytes < BulkReader.pastBytesMax,
+      versionsLeft > 0, bytesLeft > 0
+    {
       let more = try snapshot.past(of: oldest, downTo: version, limit: BulkReader.versionsPerRead, in: space)
       guard let last = more.last else { break }
       past += more
       versionsLeft -= more.count
-      bytes += more.reduce(0) { $0 + $1.fields.bytes.count }
+      let read = more.reduce(0) { $0 + $1.fields.bytes.count }
+      bytes += read
+      bytesLeft -= read
       oldest = last
     }
     return past

@@ -101,7 +101,7 @@ struct SpaceBatch {
     verdicts.reserveCapacity(requests.count)
     for (request, ids) in zip(requests, ids) {
       guard room.made > 0 else { break }
-      let before = judge.changes.count
+      let before = judge.bytes
       if request.items.count == 1, !request.validatesOnly {
         verdicts.append([
           try judge.judge(request.items[0], id: ids[0], content: request.contents[0], by: request.principal)
@@ -113,7 +113,7 @@ struct SpaceBatch {
               items: request.items, ids: ids, contents: request.contents, mode: request.mode,
               validatesOnly: request.validatesOnly, principal: request.principal)))
       }
-      for change in judge.changes[before...] { room.made -= change.entity.fields.bytes.count }
+      room.made -= judge.bytes - before
     }
     if judge.revision.rawValue > Limits.revisionMax { return nil }
     try store(random: &random)

@@ -16,6 +16,10 @@ final class TransactionSource: JudgeSource {
     try transaction.history(of: entity, downTo: version, limit: limit, in: space)
   }
 
+  func key(at revision: Revision) throws -> EntityKey? {
+    try transaction.logEntry(at: revision, in: space)?.change.entity.key
+  }
+
   func holder(of key: HeldKey) throws -> EntityID? { try transaction.holders(of: [key], in: space).first ?? nil }
 
   func referrers(of target: EntityKey, limit: Int) throws -> [HeldReference] {

@@ -89,6 +89,47 @@ import TidemarkCore
     #expect(try space.write(forward).map(\.code) == [.invalid, .invalid])
   }
 
+  @Test func aRetryRefersToTheEntityOfTheFirstAttempt() throws {
+    let space = JudgedSpace()
+    let parent = try RandomValues.require(FieldPath("parent"))
+    var items = [
+      try space.create("t", nil, []), try space.create("t", "child", []), try space.update("t", nil, 0, [("n", .int(2))]),
+      try space.update("t", "nobody", 1, [("n", .int(2))]),
+    ]
+    items[1].references = [ItemReference(field: parent, item: 0)]
+    items[2].afterItem = 0
+    for index in 1..<4 { items[index].group = "g" }
+    let first = try space.write(items)
+    #expect(first.map(\.code) == [.applied, .aborted, .aborted, .notFound])
+    let made = try RandomValues.require(first[0].id)
+    // Without what failed, with the same operation ids: the first item is answered from its receipt.
+    items.removeLast()
+    let second = try space.write(items)
+    #expect(second.map(\.code) == [.applied, .applied, .applied] && second[0].isReplay)
+    #expect(try space.value("t", "child", "parent") == .string(made.text))
+    #expect(try space.value("t", made.text, "n") == .int(2))
+  }
+
+  @Test func whatFollowsAGetOrCreateFollowsTheEntityItFound() throws {
+    let name = try RandomValues.require(FieldPath("name"))
+    let type = TypeSchema(
+      name: try RandomValues.require(TypeName("t")), fields: [FieldSchema(name: name, type: .string)], allowsOtherFields: true,
+      uniqueKeys: [UniqueKey(name: name, fields: [name])])
+    let space = JudgedSpace(Schema(types: [type]))
+    _ = try space.write(space.create("t", "holder", [("name", .string("A"))]))
+    var items = [
+      try space.getOrCreate("t", "mine", [("name", .string("A"))]), try space.update("t", nil, 0, [("n", .int(1))]),
+      try space.update("t", "mine", 0, [("n", .int(2))]),
+    ]
+    (items[1].afterItem, items[2].afterItem) = (0, 0)
+    let outcomes = try space.write(items)
+    #expect(outcomes.map(\.code) == [.unchanged, .applied, .invalid] && outcomes[1].id?.text == "holder")
+    items.append(try space.create("t", "other", []))
+    items[3].references = [ItemReference(field: try RandomValues.require(FieldPath("parent")), item: 0)]
+    #expect(try space.write(items).map(\.code) == [.unchanged, .applied, .invalid, .applied])
+    #expect(try space.value("t", "other", "parent") == .string("holder"))
+  }
+
   @Test func anUpdateMayOnlyRefer() throws {
     let space = JudgedSpace()
     _ = try space.write(space.create("t", "child", [("n", .int(1))]))

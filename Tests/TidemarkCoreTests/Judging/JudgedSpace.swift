@@ -9,6 +9,8 @@ final class JudgedSpace: JudgeSource {
   var keys: [HeldKey: EntityID] = [:]
   var references: Set<HeldReference> = []
   var receipts: [Receipt] = []
+  /// The changes that the judge read.
+  private(set) var changesRead = 0
   var schema: CompiledSchema?
   var now = Timestamp(rawValue: 1_000_000)
   private var nextOperation: UInt64 = 1
@@ -27,10 +29,14 @@ final class JudgedSpace: JudgeSource {
   func entity(_ key: EntityKey) -> Entity? { heads[key] }
 
   func history(of entity: Entity, downTo version: EntityVersion, limit: Int) -> [Change] {
-    Array(
-      log.reversed().filter { $0.entity.key == entity.key && $0.entity.version <= entity.version && $0.entity.version >= version }
-        .prefix(limit))
+    let found = log.reversed().filter {
+      $0.entity.key == entity.key && $0.entity.version <= entity.version && $0.entity.version >= version
+    }
+    changesRead += min(found.count, limit)
+    return Array(found.prefix(limit))
   }
+
+  func key(at revision: Revision) -> EntityKey? { log.first { $0.entity.revision == revision }?.entity.key }
 
   func holder(of key: HeldKey) -> EntityID? { keys[key] }
 

@@ -80,6 +80,26 @@ import TidemarkCore
     #expect(try space.value("t", "a", "status") == .string("later"))
   }
 
+  @Test func anEntityThatWasMadeAnewIsNotMergedWith() throws {
+    let space = JudgedSpace()
+    _ = try space.write([
+      space.create("t", "a", [("n", .int(1))]), space.delete("t", "a", 1), space.create("t", "a", [("n", .int(1))]),
+      space.create("t", "b", [("n", .int(1))]), space.delete("t", "b", 1), space.restore("t", "b", 2),
+    ])
+    #expect(try space.write(merging(space.update("t", "a", 1, [("n", .int(2))]))).code == .conflict)
+    #expect(try space.write(merging(space.update("t", "b", 1, [("n", .int(2))]))).code == .merged)
+  }
+
+  @Test func aMergeLooksThroughNoMoreThanItMay() throws {
+    let space = JudgedSpace()
+    let large = Value.bytes([UInt8](repeating: 7, count: 1_000_000))
+    _ = try space.write(space.create("t", "a", [("large", large)]))
+    for version: UInt64 in 1...40 { _ = try space.write(space.update("t", "a", version, [("n", .int(Int64(version)))])) }
+    #expect(try space.write(merging(space.update("t", "a", 1, [("other", .int(1))]))).code == .conflict)
+    #expect(space.changesRead <= 24)
+    #expect(try space.write(merging(space.update("t", "a", 35, [("other", .int(1))]))).code == .merged)
+  }
+
   @Test func aMergeSeesTheItemsBeforeIt() throws {
     let space = try MergingJudgeTests.space()
     let outcomes = try space.write([

@@ -114,6 +114,51 @@ import TidemarkCore
     #expect(try space.write(delete).isReplay)
   }
 
+  /// What depends on an entity may be few, and still more than memory has room for.
+  @Test func aDeleteTakesNoMoreBytesAlongThanItMay() throws {
+    for rule in [DeleteRule.cascade, .setNull] {
+      let reference = FieldSchema(
+        name: try SchemaJudgeTests.path("room"), type: .string,
+        reference: Reference(target: try SchemaJudgeTests.type("room"), onDelete: rule))
+      let space = JudgedSpace(
+        Schema(types: [
+          TypeSchema(name: try SchemaJudgeTests.type("room")),
+          TypeSchema(name: try SchemaJudgeTests.type("photo"), fields: [reference], allowsOtherFields: true),
+        ]))
+      _ = try space.write(space.create("room", "a", []))
+      let data = Value.bytes([UInt8](repeating: 7, count: 1_000_000))
+      for number in 0..<70 {
+        _ = try space.write(space.create("photo", "p\(number)", [("room", .string("a")), ("data", data)]))
+      }
+      let refused = try space.write(space.delete("room", "a", 1))
+      #expect(refused.code == .invalid && refused.violations.map(\.rule) == ["dependants_max"])
+      for number in 0..<10 { _ = try space.write(space.delete("photo", "p\(number)", 1)) }
+      #expect(try space.write(space.delete("room", "a", 1)).code == .applied)
+      #expect(try space.entity("photo", "p10")?.version.rawValue == 2)
+    }
+  }
+
+  @Test(.timeLimit(.minutes(1))) func oneElementOfALongListOfReferencesIsChanged() throws {
+    let reference = FieldSchema(
+      name: try SchemaJudgeTests.path("rooms"), type: .stringList,
+      reference: Reference(target: try SchemaJudgeTests.type("room"), onDelete: .setNull))
+    let space = JudgedSpace(
+      Schema(types: [
+        TypeSchema(name: try SchemaJudgeTests.type("room")),
+        TypeSchema(name: try SchemaJudgeTests.type("tour"), fields: [reference]),
+      ]))
+    let count = 5_000
+    _ = try space.write((0...count).map { try space.create("room", "r\($0)", []) })
+    var rooms = (0..<count).map { Scalar.string("r\($0)") }
+    _ = try space.write(space.create("tour", "t", [("rooms", .list(rooms))]))
+    rooms[7] = .string("r\(count)")
+    #expect(try space.write(space.update("tour", "t", 1, [("rooms", .list(rooms))])).code == .applied)
+    #expect(space.references.count == count)
+    #expect(try space.write([space.delete("room", "r7", 1), space.delete("room", "r8", 1)]).map(\.code) == [.applied, .applied])
+    rooms.remove(at: 8)
+    #expect(try space.value("tour", "t", "rooms") == .list(rooms))
+  }
+
   @Test func aRingOfReferencesIsDeletedWhole() throws {
     let space = try SchemaJudgeTests.hotel()
     _ = try space.write([
