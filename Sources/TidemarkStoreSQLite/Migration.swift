@@ -46,7 +46,7 @@ struct Migration: Sendable {
     })
 
   /// ```
-  /// log.kind        kind of the change | manner << 4
+  /// log.kind        kind of the change | manner << 4 | 0x40 when the next change belongs to it
   /// schema          every schema a space has had; checksum = `RowChecksum` over the other columns
   /// held_key        who holds which value of which unique key; only what is alive
   /// held_reference  who points to whom with which field; only what is alive points

@@ -107,7 +107,7 @@ extension SQLiteSnapshot {
 
   /// Reads the columns of `SQL.entityColumns`.
   private func entity(_ key: EntityKey, _ row: Statement, in space: SpaceID) throws -> Entity {
-    guard row.integer(at: 3) == 1, let life = row.life(at: 2), let (kind, _) = row.changeParts(at: 4), kind.life == life,
+    guard row.integer(at: 3) == 1, let life = row.life(at: 2), let (kind, _, _) = row.changeParts(at: 4), kind.life == life,
       let version = row.exactInteger(at: 0), let revision = row.exactInteger(at: 1), let createdAt = row.exactInteger(at: 5),
       let createdBy = row.exactInteger(at: 6), let updatedAt = row.exactInteger(at: 7), let updatedBy = row.exactInteger(at: 8),
       let creator = try principals.name(of: createdBy, in: space), let fields = row.unsafeBytes(at: 9),
@@ -130,8 +130,8 @@ extension Statement {
     exactInteger(at: column).flatMap { UInt8(exactly: $0) }.flatMap { EntityLife(rawValue: $0) }
   }
 
-  /// The kind and manner of a change, which are one byte.
-  func changeParts(at column: Int32) -> (ChangeKind, ChangeManner)? {
+  /// The kind and manner of a change, and whether the next belongs to it, which are one byte.
+  func changeParts(at column: Int32) -> (ChangeKind, ChangeManner, goesOn: Bool)? {
     exactInteger(at: column).flatMap { UInt8(exactly: $0) }.flatMap { Change.parts(ofKindByte: $0) }
   }
 }

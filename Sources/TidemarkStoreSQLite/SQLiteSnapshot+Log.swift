@@ -39,7 +39,8 @@ extension SQLiteSnapshot {
   /// Reads the columns of `SQL.logColumns`; `nil` when one of them does not decode.
   private func entry(_ row: Statement, in space: SpaceID) throws -> LogEntry? {
     guard let place = row.exactInteger(at: 0), let typeNumber = row.exactInteger(at: 1), let id = row.id(at: 2),
-      let version = row.exactInteger(at: 3), let previous = row.exactInteger(at: 4), let (kind, manner) = row.changeParts(at: 5),
+      let version = row.exactInteger(at: 3), let previous = row.exactInteger(at: 4),
+      let (kind, manner, goesOn) = row.changeParts(at: 5),
       let createdAt = row.exactInteger(at: 6), let createdBy = row.exactInteger(at: 7), let updatedAt = row.exactInteger(at: 8),
       let updatedBy = row.exactInteger(at: 9), let operation = Bytes16(column: row.unsafeBytes(at: 10)),
       let salt = Bytes16(column: row.unsafeBytes(at: 11)), let digest = Digest32(column: row.unsafeBytes(at: 12)),
@@ -55,7 +56,7 @@ extension SQLiteSnapshot {
     let change = Change(
       entity: entity, kind: kind, previous: Revision(rawValue: UInt64(bitPattern: previous)),
       operation: OperationID(rawValue: operation), manner: manner,
-      editedAt: row.exactInteger(at: 15).map { Timestamp(rawValue: $0) })
+      editedAt: row.exactInteger(at: 15).map { Timestamp(rawValue: $0) }, goesOn: goesOn)
     return LogEntry(change: change, salt: salt, contentDigest: digest, chainHash: hash)
   }
 }

@@ -24,7 +24,7 @@ extension StoreUnderTest {
       damage: { revision, space in
         let connection = try Connection(path: "\(folder.path)/tidemark.db", mode: .readWrite)
         let place = Int64(space.rawValue) << 40 | Int64(revision.rawValue)
-        try connection.execute("UPDATE log SET kind = 99 WHERE place = \(place)")
+        try connection.execute("UPDATE log SET kind = 0x80 WHERE place = \(place)")
       })
   }
 }

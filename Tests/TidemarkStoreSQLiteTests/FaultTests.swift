@@ -94,7 +94,7 @@ import TidemarkTesting
     "UPDATE log SET id = x'FF' WHERE place & 0xFF = 3", "UPDATE log SET id = x'' WHERE place & 0xFF = 3",
     "UPDATE log SET type = 99 WHERE place & 0xFF = 3", "UPDATE log SET updated_by = -1 WHERE place & 0xFF = 3",
     "UPDATE log SET salt = x'00' WHERE place & 0xFF = 3", "UPDATE log SET chain_hash = x'' WHERE place & 0xFF = 3",
-    "UPDATE log SET kind = 0 WHERE place & 0xFF = 3", "UPDATE log SET kind = 0x41 WHERE place & 0xFF = 3",
+    "UPDATE log SET kind = 0 WHERE place & 0xFF = 3", "UPDATE log SET kind = 0xC1 WHERE place & 0xFF = 3",
     "UPDATE log SET kind = 0x101 WHERE place & 0xFF = 3", "UPDATE log SET operation = zeroblob(17) WHERE place & 0xFF = 3",
   ])
   func columnThatDoesNotDecodeIsADamagedRow(_ sql: String) throws {

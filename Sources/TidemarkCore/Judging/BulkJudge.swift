@@ -60,9 +60,13 @@ extension SpaceJudge {
     _ range: Range<Int>, _ bulk: Bulk, _ verdicts: inout [Verdict], bytesMax: Int
   ) throws {
     let mark = state.mark()
+    let before = state.changes.count
     for index in range { verdicts.append(try judge(index, bulk, verdicts, bytesMax: bytesMax)) }
     // The first that failed by itself; what only depends on it is not a cause.
-    guard let cause = range.first(where: { verdicts[$0].isFailure }) else { return state.forget(mark) }
+    guard let cause = range.first(where: { verdicts[$0].isFailure }) else {
+      state.join(since: before)
+      return state.forget(mark)
+    }
     let applied = mark.revision
     state.takeBack(to: mark)
     for index in range { verdicts[index] = try settle(verdicts[index], index, bulk, cause: cause, applied: applied) }

@@ -199,6 +199,12 @@ struct JudgeState {
     return Mark(undo: undo.count, changes: changes.count, receipts: newReceipts.count, revision: revision)
   }
 
+  /// Makes the changes since some count of changes one whole: each but the last goes on with the next.
+  mutating func join(since count: Int) {
+    guard changes.count > count + 1 else { return }
+    for index in count..<changes.count - 1 { changes[index].goesOn = true }
+  }
+
   /// Keeps what was done since.
   mutating func forget(_ mark: Mark) {
     marks -= 1

@@ -20,9 +20,12 @@ extension SpaceJudge {
     let stamps = try SpaceJudge.stamps(history, kinds)
     let rebased: RebasedWrite
     let kind: ChangeKind
+    var checked: Patch?
     switch attempt.item.action {
     case .update(let patch, _):
       kind = .update
+      // As for every update, what was wrong before and is not touched is not held against it.
+      checked = patch
       rebased = PatchRebase.rebase(patch, base: fields, current: current, kinds: kinds, stamp: stamp, currentStamps: stamps)
     case .replace(let replacement, _):
       kind = .replace
@@ -37,7 +40,7 @@ extension SpaceJudge {
     case .merged(let merged):
       var merging = attempt
       merging.manner = .merged
-      return try store(merging, kind, CanonicalFields(merged.fields), over: entity, patch: nil, as: .merged)
+      return try store(merging, kind, CanonicalFields(merged.fields), over: entity, patch: checked, as: .merged)
     }
   }
 

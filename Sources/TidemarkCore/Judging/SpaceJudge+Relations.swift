@@ -92,13 +92,16 @@ extension SpaceJudge {
       guard let holder = try state.entity(source), holder.life == .alive, let type = schema[source.type] else { continue }
       guard state.bytes <= bytesMax else { return .invalid([Violation.tooManyDependants()], entity) }
       let fields = try CanonicalFields(holder.fields.decoded().clearing(cleared[source] ?? []))
-      let violations = try type.violations(of: fields)
+      // Only what is cleared is looked at: what was wrong before stays as it is.
+      let patch = try? Patch(Set((cleared[source] ?? []).map(\.field)).map { Patch.Entry($0, .unset) })
+      let violations = try patch.map { try type.violations(of: $0, before: holder.fields, after: fields) } ?? []
       guard violations.isEmpty else {
         return .related(
           .referenceViolation, entity, [Violation.pointedAt(entity.key, cleared[source] ?? [])] + violations, related: [source])
       }
       updates.append((holder, fields, type))
     }
+    let before = state.changes.count
     for (holder, fields, type) in updates {
       var update = attempt
       (update.key, update.manner) = (holder.key, .cascaded)
@@ -114,7 +117,9 @@ extension SpaceJudge {
       _ = hide(cascade, dependant)
     }
     try release(entity, schema)
-    return .applied(hide(attempt, entity), .applied)
+    let deleted = hide(attempt, entity)
+    state.join(since: before)
+    return .applied(deleted, .applied)
   }
 
   private mutating func hide(_ attempt: Attempt, _ entity: Entity) -> Entity {

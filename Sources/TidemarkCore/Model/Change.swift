@@ -48,10 +48,12 @@ public struct Change: Hashable, Sendable {
   public var manner: ChangeManner
   /// When the person made the edit, never after the server's clock; `nil` when not said.
   public var editedAt: Timestamp?
+  /// Whether the change at the next revision belongs to the same group or cascade: both are shown together or not at all.
+  public var goesOn: Bool
 
   public init(
     entity: Entity, kind: ChangeKind, previous: Revision, operation: OperationID, manner: ChangeManner = .plain,
-    editedAt: Timestamp? = nil
+    editedAt: Timestamp? = nil, goesOn: Bool = false
   ) {
     self.entity = entity
     self.kind = kind
@@ -59,16 +61,19 @@ public struct Change: Hashable, Sendable {
     self.operation = operation
     self.manner = manner
     self.editedAt = editedAt
+    self.goesOn = goesOn
   }
 }
 
 extension Change {
-  /// The kind and the manner in one byte: `kind | manner << 4`.
-  public var kindByte: UInt8 { kind.rawValue | manner.rawValue << 4 }
+  /// The kind, the manner, and whether the next change belongs to this one, in one byte: `kind | manner << 4 | 0x40`.
+  public var kindByte: UInt8 { kind.rawValue | manner.rawValue << 4 | (goesOn ? 0x40 : 0) }
 
   /// What a kind byte says; `nil` when it says nothing known.
-  public static func parts(ofKindByte byte: UInt8) -> (ChangeKind, ChangeManner)? {
-    guard let kind = ChangeKind(rawValue: byte & 0x0F), let manner = ChangeManner(rawValue: byte >> 4) else { return nil }
-    return (kind, manner)
+  public static func parts(ofKindByte byte: UInt8) -> (ChangeKind, ChangeManner, goesOn: Bool)? {
+    guard byte < 0x80, let kind = ChangeKind(rawValue: byte & 0x0F), let manner = ChangeManner(rawValue: byte >> 4 & 0x03) else {
+      return nil
+    }
+    return (kind, manner, byte & 0x40 != 0)
   }
 }

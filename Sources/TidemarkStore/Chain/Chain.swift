@@ -10,7 +10,7 @@ public import TidemarkCore
 /// metadata       = revision u64 | version u64 | previous u64 | kind u8 | created at i64 | updated at i64 | operation 16 bytes
 ///                  | edited at i64, only when it is known
 ///                  | then type, id, created by, updated by: each u32 length and its bytes        (numbers big-endian)
-/// kind           = kind of change | manner << 4 | 0x80 when edited at is known
+/// kind           = kind of change | manner << 4 | 0x40 when the next change belongs to it | 0x80 when edited at is known
 /// ```
 /// Pruning the fields keeps the content digest, so the chain still verifies.
 public enum Chain {

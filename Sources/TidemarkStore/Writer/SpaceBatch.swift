@@ -178,6 +178,8 @@ struct SpaceBatch {
         // Undoes the transaction: the other items of the request were judged, too, and a request with damage does nothing.
         throw StoreError(.corrupt, "the fields of the entity \(item.type)/\(item.id?.text ?? "") do not decode")
       }
+      // An id that the server made is told only with the entity that has it.
+      if item.id == nil, item.afterItem == nil, !outcome.code.isSuccess { outcome.id = nil }
       if let entity = outcome.entity, entity.fields.bytes.count > request.entityBytesMax { outcome.entity = nil }
       outcomes.append(outcome)
     }

@@ -46,7 +46,9 @@ extension Conformance {
         for kind in [ChangeKind.update, .replace, .delete, .restore, .delete, .purge] {
           for manner in kind == .update ? ChangeManner.allCases : [ChangeManner.allCases[entries.count % 4]] {
             let times = [nil, Timestamp(rawValue: 0), Timestamp.validRange.lowerBound, Timestamp.validRange.upperBound]
-            entries.append(script.make(kind, key, manner: manner, editedAt: times[entries.count % 4]))
+            entries.append(
+              script.make(
+                kind, key, manner: manner, editedAt: times[entries.count % 4], goesOn: entries.count % 3 == 0))
           }
         }
         return entries

@@ -15,7 +15,8 @@ public struct SpaceScript: Sendable {
   /// The entry of the next change.
   public mutating func make(
     _ kind: ChangeKind, _ key: EntityKey, fields: CanonicalFields = .empty, by: PrincipalName = .sample,
-    createdBy: PrincipalName? = nil, manner: ChangeManner = .plain, editedAt: Timestamp? = nil, bits: UInt64 = 7
+    createdBy: PrincipalName? = nil, manner: ChangeManner = .plain, editedAt: Timestamp? = nil, goesOn: Bool = false,
+    bits: UInt64 = 7
   ) -> LogEntry {
     let before = entities[key]
     let at = Timestamp(rawValue: record.changedAt.rawValue + 1)
@@ -28,7 +29,8 @@ public struct SpaceScript: Sendable {
     let number = entity.revision.rawValue
     let change = Change(
       entity: entity, kind: kind, previous: before?.revision ?? .zero,
-      operation: OperationID(rawValue: Bytes16(high: bits, low: number)), manner: manner, editedAt: editedAt)
+      operation: OperationID(rawValue: Bytes16(high: bits, low: number)), manner: manner, editedAt: editedAt,
+      goesOn: goesOn)
     let entry = Chain.seal(change, after: record.chainHash, salt: Bytes16(high: ~bits, low: number))
     let wasAlive = before?.life == .alive
     record.revision = entity.revision

@@ -43,6 +43,16 @@ import TidemarkCore
     #expect(try space.value("t", "a", "n") == .int(2))
   }
 
+  @Test func theChangesOfAGroupAreOneWholeInTheLog() throws {
+    let space = JudgedSpace()
+    var items = try (0..<5).map { try space.create("t", "e\($0)", []) }
+    for index in 1..<4 { items[index].group = "g" }
+    #expect(try space.write(items).allSatisfy { $0.code == .applied })
+    #expect(space.log.map(\.goesOn) == [false, true, true, false, false])
+    _ = try space.write([space.delete("t", "e0", 1), space.delete("t", "e1", 1)], mode: .atomic)
+    #expect(space.log.map(\.goesOn).suffix(2) == [true, false])
+  }
+
   @Test func neighboursWithOneLabelAreAGroupAndOthersAreNot() throws {
     let space = JudgedSpace()
     var items = try (0..<5).map { try space.create("t", "e\($0)", []) }

@@ -49,6 +49,20 @@ import TidemarkCore
     #expect(try space.write(merging(space.delete("t", "a", 1))).code == .conflict)
   }
 
+  @Test func aMergeIsNotHeldAgainstWhatWasWrongBefore() throws {
+    let space = try MergingJudgeTests.space()
+    _ = try space.write(space.update("t", "a", 1, [("title", .string("two"))]))
+    // A stricter schema came later: the note is too long now, and nobody touches it.
+    var type = try RandomValues.require(space.schema?.schema.types.first)
+    type.fields = type.fields.map { field in
+      var field = field
+      if field.name.text == "note" { field.lengthMax = 0 }
+      return field
+    }
+    space.schema = CompiledSchema(Schema(types: [type]))
+    #expect(try space.write(merging(space.update("t", "a", 1, [("seen", .int(4))]))).code == .merged)
+  }
+
   @Test func countersAndSetsMergeByKind() throws {
     let space = try MergingJudgeTests.space()
     let tags: (String...) -> Value = { .list($0.compactMap { Scalar(.string($0)) }) }

@@ -110,6 +110,7 @@ import TidemarkCore
     #expect(try space.entity("booking", "x")?.life == .deleted && space.entity("booking", "y")?.version.rawValue == 2)
     #expect(try space.entity("booking", "z")?.life == .alive)
     #expect(space.log.suffix(3).map(\.manner) == [.cascaded, .cascaded, .plain])
+    #expect(space.log.suffix(3).map(\.goesOn) == [true, true, false])
     #expect(space.log.suffix(3).allSatisfy { $0.operation == delete.operation })
     #expect(try space.write(delete).isReplay)
   }
