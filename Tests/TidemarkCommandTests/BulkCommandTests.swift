@@ -206,6 +206,23 @@ import Testing
     #expect(try programs.run("get", "t", "1", "--space", "hotel").status == 0)
   }
 
+  @Test func theCommandForMendingReadsRowsAsTheFirstDid() async throws {
+    let programs = try await Programs()
+    let file = try programs.file("kinds.csv", "id,version,seats\n1,,4\n2,x,6\n")
+    let first = try programs.run("bulk", file, "--type", "t", "--map", "seats:int")
+    #expect(first.status == 3)
+    #expect(first.error.contains("kinds.failed.csv --type t --map seats:int"))
+  }
+
+  @Test func aRunThatSendsNothingKeepsWhatIsKnown() async throws {
+    let programs = try await Programs()
+    try makeRows(programs)
+    let known = try programs.text(of: "make.results.ndjson")
+    let nothing = try programs.run("bulk", programs.folder.appendingPathComponent("make.csv").path, "--run", "other")
+    #expect(nothing.status == 3 && nothing.error.contains("still tells of the earlier run"))
+    #expect(try programs.text(of: "make.results.ndjson") == known)
+  }
+
   @Test func namesOfFilesStandBesideTheFile() {
     #expect(BulkFileNames(of: "a/moves.csv", format: .csv).results == "a/moves.results.ndjson")
     #expect(BulkFileNames(of: "a.b/moves", format: .jsonl).failed == "a.b/moves.failed.ndjson")

@@ -59,6 +59,12 @@ struct BulkResultsFile {
   /// Brings what was written so far to the file, so that it is there whatever happens to this process.
   mutating func flush() { if fflush(file) != 0 { hasFailed = true } }
 
+  /// Leaves the earlier file in its place.
+  func discard() {
+    fclose(file)
+    TextFile.remove(temporary)
+  }
+
   /// Ends the file and puts it in its place.
   func close() throws(CommandFailure) {
     let isClosed = fclose(file) == 0

@@ -90,7 +90,9 @@ struct BulkSession {
   ///
   /// - Parameter advice: commands to go on with when some failed.
   func finish(_ tally: BulkTally, _ end: BulkJob.End, advice: [String]) throws {
-    try outputs.results?.close()
+    // What an earlier run did stays known when this one did nothing.
+    let keepsEarlier = tally.isUnanswered && names.map { TextFile.exists($0.results) } ?? false
+    if keepsEarlier { outputs.results?.discard() } else { try outputs.results?.close() }
     if let failed = outputs.failed {
       try failed.close()
     } else if let names {
@@ -108,7 +110,10 @@ struct BulkSession {
     session.note(tally.text(what, one: one, isComplete: isComplete, validatesOnly: options.validatesOnly, seconds: seconds))
     if let names {
       let failed = outputs.failed == nil ? "" : ", the failed rows in \(names.failed)"
-      session.note("Each outcome is in \(names.results)\(failed).")
+      session.note(
+        keepsEarlier
+          ? "Nothing was answered: \(names.results) still tells of the earlier run\(failed)."
+          : "Each outcome is in \(names.results)\(failed).")
     }
     if tally.failed > 0, !advice.isEmpty, !options.validatesOnly {
       session.note(advice.joined(separator: "\n"))

@@ -49,6 +49,8 @@ struct BulkTally {
 
   var rows: Int { counts.values.reduce(0, +) + doneBefore }
   var done: Int { rows - failed }
+  /// Whether no server said anything about any row.
+  var isUnanswered: Bool { doneBefore == 0 && counts.keys.allSatisfy { $0 == "unreadable" || $0 == "not_sent" } }
 
   mutating func add(_ result: BulkResult) {
     counts[result.word, default: 0] += 1

@@ -113,8 +113,18 @@ struct BulkRun: AsyncParsableCommand {
 
   private func advice(_ tally: BulkTally, _ names: BulkFileNames) -> [String] {
     BulkAdvice.lines(tally, names) + [
-      "To mend the rows by hand, edit that file and:      tidemark bulk \(ShellText.quote(names.failed))"
+      "To mend the rows by hand, edit that file and:      tidemark bulk \(ShellText.quote(names.failed))\(reading)"
     ]
+  }
+
+  /// The options that say how rows are read: without them the same rows would be read otherwise.
+  private var reading: String {
+    var words: [String] = []
+    if let type { words += ["--type", type] }
+    if idColumn != "id" { words += ["--id-column", idColumn] }
+    for text in map { words += ["--map", text] }
+    for text in column { words += ["--column", text] }
+    return words.map { " " + ShellText.quote($0) }.joined()
   }
 }
 
