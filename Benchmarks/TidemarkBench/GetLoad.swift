@@ -16,7 +16,7 @@ struct GetLoad: TidemarkLoad {
   init(_ options: Options, thread: Int) throws {
     entities = try BenchEntities()
     ids = (0..<options.entities).map { Array(BenchEntities.idText($0).utf8) }
-    let message = try GetRequest(space: entities.space, key: entities.key(0)).encode(using: arena)
+    let message = try GetRequest(space: entities.space(0), key: entities.key(0)).encode(using: arena)
     let frame = CallTemplate.frame(.get, message: message, meta: CallTemplate.meta(token: options.token), stream: 1)
     let id = ids[0]
     guard let offset = (0...(frame.count - id.count)).last(where: { frame[$0..<($0 + id.count)].elementsEqual(id) }) else {
@@ -56,13 +56,16 @@ struct FillLoad: TidemarkLoad {
   private let arena = MessageArena()
   private let meta: [UInt8]
   private let fields: Fields
+  private let customer: FieldPath
   private let step: Int
   private var next: Int
   private var stream: UInt32 = 1
   private var random: SplitMix
 
   init(_ options: Options, thread: Int) throws {
-    entities = try BenchEntities()
+    entities = try BenchEntities(options)
+    guard let customer = FieldPath("customer") else { throw BenchError("no field customer") }
+    self.customer = customer
     meta = CallTemplate.meta(token: options.token)
     fields = try entities.fields(1, textBytes: options.textBytes)
     next = thread
@@ -72,12 +75,15 @@ struct FillLoad: TidemarkLoad {
 
   mutating func request(slot: Int) throws(BenchError) -> [UInt8] {
     let now = Timestamp(rawValue: Clock.wallMicroseconds())
+    var fields = fields
+    fields.set(customer, .string(BenchEntities.customer(next)))
     let item = WriteItem(
       operation: OperationID(rawValue: UUIDText.makeVersion7(now: now, using: &random)), type: entities.type,
       id: try entities.key(next).id, action: .create(fields))
+    let space = entities.space(next)
     next += step
     defer { stream &+= 2 }
-    guard let message = try? WriteRequest(space: entities.space, item: item).encode(using: arena) else {
+    guard let message = try? WriteRequest(space: space, item: item).encode(using: arena) else {
       throw BenchError("cannot encode a create")
     }
     return CallTemplate.frame(.create, message: message, meta: meta, stream: stream)

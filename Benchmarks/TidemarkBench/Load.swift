@@ -1,14 +1,20 @@
-/// A kind of call, as one load thread makes it: one in flight on each of its connections.
+/// A kind of call, as one load thread makes it: one in flight in each slot, and one slot or several for each of its connections.
 protocol Load {
   /// The bytes before a payload.
   static var headerBytes: Int { get }
   /// The payload's length; `nil` when the frame is no reply and is to be skipped with its length.
   func payloadLength(_ header: UnsafeRawPointer) throws(BenchError) -> (length: Int, isReply: Bool)
-  /// The next request of a connection.
+  /// Which of its connection's slots a reply belongs to.
+  func lane(_ header: UnsafeRawPointer) -> Int
+  /// The next request of a slot.
   mutating func request(slot: Int) throws(BenchError) -> [UInt8]
   /// Takes the reply to it.
   mutating func finish(slot: Int, header: UnsafeRawPointer, payload: UnsafeRawBufferPointer) throws(BenchError)
   func connect(port: Int) throws(BenchError) -> Int32
+}
+
+extension Load {
+  func lane(_ header: UnsafeRawPointer) -> Int { 0 }
 }
 
 /// What one thread measured.

@@ -7,8 +7,6 @@ struct LoadLoop<L: Load> {
     var socket: Int32
     var buffer: UnsafeMutableRawPointer
     var filled = 0
-    var sentAt: UInt64 = 0
-    var isWaiting = false
   }
 
   /// The most a reply may take with its header.
@@ -16,6 +14,10 @@ struct LoadLoop<L: Load> {
 
   private var load: L
   private var connections: [Connection] = []
+  /// The calls in flight on each connection. Each has a slot: its connection's number times this, and its lane.
+  private let lanes: Int
+  /// For each slot, when its call was sent.
+  private var sentAt: [UInt64]
   private let poll: Int32
   private var measurement = Measurement()
   /// Calls that may still be started; `Int.max` when time decides.
@@ -23,8 +25,10 @@ struct LoadLoop<L: Load> {
   private var isCounting = false
   private var inFlight = 0
 
-  init(_ load: L, connections count: Int, port: Int, calls: Int) throws(BenchError) {
+  init(_ load: L, connections count: Int, lanes: Int, port: Int, calls: Int) throws(BenchError) {
     self.load = load
+    self.lanes = lanes
+    sentAt = Array(repeating: 0, count: count * lanes)
     callsLeft = calls == 0 ? .max : calls
     poll = epoll_create1(0)
     for slot in 0..<count {
@@ -47,7 +51,7 @@ struct LoadLoop<L: Load> {
     let countFrom = isTimed ? start + UInt64(warmUpSeconds * 1e9) : start
     let end = isTimed ? countFrom + UInt64(seconds * 1e9) : .max
     isCounting = !isTimed
-    for slot in connections.indices { try send(slot, at: start) }
+    for slot in sentAt.indices { try send(slot, at: start) }
     var now = start
     var progressAt = now
     while inFlight > 0 {
@@ -69,7 +73,7 @@ struct LoadLoop<L: Load> {
           finishCounting(start, processorStart, now)
         }
       }
-      for index in 0..<events { now = try receive(slot: ready[index], now: now) }
+      for index in 0..<events { now = try receive(from: ready[index], now: now) }
     }
     if isCounting { finishCounting(start, processorStart, Clock.now()) }
     return measurement
@@ -100,16 +104,16 @@ struct LoadLoop<L: Load> {
   private mutating func send(_ slot: Int, at now: UInt64) throws(BenchError) {
     guard callsLeft > 0 else { return }
     if callsLeft != .max { callsLeft -= 1 }
-    try Socket.sendAll(connections[slot].socket, load.request(slot: slot))
-    connections[slot].sentAt = now
+    try Socket.sendAll(connections[slot / lanes].socket, load.request(slot: slot))
+    sentAt[slot] = now
     inFlight += 1
   }
 
   /// Reads what a connection has, takes complete replies and sends the next requests. Returns the time after it.
-  private mutating func receive(slot: Int, now: UInt64) throws(BenchError) -> UInt64 {
-    let buffer = connections[slot].buffer
-    var filled = connections[slot].filled
-    let got = recv(connections[slot].socket, buffer + filled, Self.bufferBytes - filled, Int32(MSG_DONTWAIT))
+  private mutating func receive(from connection: Int, now: UInt64) throws(BenchError) -> UInt64 {
+    let buffer = connections[connection].buffer
+    var filled = connections[connection].filled
+    let got = recv(connections[connection].socket, buffer + filled, Self.bufferBytes - filled, Int32(MSG_DONTWAIT))
     guard got > 0 else {
       if got < 0, errno == EAGAIN || errno == EINTR { return now }
       throw BenchError("the server closed a connection")
@@ -124,7 +128,9 @@ struct LoadLoop<L: Load> {
       guard filled - offset >= total else { break }
       if isReply {
         time = Clock.now()
-        if isCounting { measurement.latencies.add(time - connections[slot].sentAt) }
+        let slot = connection * lanes + load.lane(buffer + offset)
+        guard sentAt.indices.contains(slot) else { throw BenchError("a reply to no call") }
+        if isCounting { measurement.latencies.add(time - sentAt[slot]) }
         inFlight -= 1
         measurement.calls += 1
         try load.finish(
@@ -135,7 +141,7 @@ struct LoadLoop<L: Load> {
       offset += total
     }
     if offset < filled { memmove(buffer, buffer + offset, filled - offset) }
-    connections[slot].filled = filled - offset
+    connections[connection].filled = filled - offset
     return time
   }
 

@@ -1,6 +1,6 @@
 /// What the command line asks for. `tidemark-bench --help` lists it.
 struct Options: Sendable {
-  enum Mode: String, CaseIterable, Sendable { case raw, echo, get, update, fill }
+  enum Mode: String, CaseIterable, Sendable { case raw, echo, get, update, bulk, fill }
 
   var mode = Mode.echo
   var port = 0
@@ -18,10 +18,22 @@ struct Options: Sendable {
   /// Bytes of the long text field of created entities; 0 for the usual 320 bytes of fields in all.
   var textBytes = 0
 
+  /// The spaces that the entities lie in, in turns.
+  var spaces = 1
+  /// Whether the space has a schema.
+  var isTyped = false
+  /// The calls in flight on each connection; more than 1 only of bulks.
+  var pipeline = 1
+  /// The items of a bulk.
+  var items = 100
+  /// How many in a hundred items are made against the version before the latest.
+  var stalePercent = 5
+
   static let usage = """
-    usage: tidemark-bench raw|echo|get|update|fill --port N [--token T] [--connections N] [--threads N]
+    usage: tidemark-bench raw|echo|get|update|bulk|fill --port N [--token T] [--connections N] [--threads N]
              [--seconds S] [--warm-up S] [--calls N] [--entities N] [--text-bytes N]
-    One call in flight on each connection. Prints one JSON object.
+             [--spaces N] [--kind plain|typed] [--pipeline N] [--items N] [--stale-percent N]
+    One call in flight on each connection; of bulks, as many as --pipeline says. Prints one JSON object.
     """
 
   init(_ arguments: [String]) throws(BenchError) {
@@ -38,18 +50,35 @@ struct Options: Sendable {
       case "--calls": calls = try Options.int(flag, value, 1...1_000_000_000)
       case "--entities": entities = try Options.int(flag, value, 1...10_000_000)
       case "--text-bytes": textBytes = try Options.int(flag, value, 0...900_000)
+      case "--spaces": spaces = try Options.int(flag, value, 1...99)
+      case "--kind": isTyped = try Options.isTyped(flag, value)
+      case "--pipeline": pipeline = try Options.int(flag, value, 1...100)
+      case "--items": items = try Options.int(flag, value, 1...1_000)
+      case "--stale-percent": stalePercent = try Options.int(flag, value, 0...100)
       case "--seconds": seconds = try Options.time(flag, value)
       case "--warm-up": warmUpSeconds = try Options.time(flag, value)
       default: throw BenchError("unknown flag \(flag)\n\(Options.usage)")
       }
     }
     guard port > 0 else { throw BenchError("--port is missing") }
+    guard mode == .bulk || pipeline == 1 else { throw BenchError("--pipeline is for bulks") }
+    guard mode != .bulk || threads == 1 else { throw BenchError("bulks are made by one thread") }
+    guard mode != .update || spaces == 1 else { throw BenchError("updates go to one space") }
+    guard spaces == 1 || !isTyped else { throw BenchError("there is one typed space") }
     threads = min(threads, connections)
   }
 
   private static func int(_ flag: String, _ text: String, _ range: ClosedRange<Int>) throws(BenchError) -> Int {
     guard let number = Int(text), range.contains(number) else { throw BenchError("\(flag): '\(text)' is not in \(range)") }
     return number
+  }
+
+  private static func isTyped(_ flag: String, _ text: String) throws(BenchError) -> Bool {
+    switch text {
+    case "plain": return false
+    case "typed": return true
+    default: throw BenchError("\(flag): '\(text)' is not plain or typed")
+    }
   }
 
   private static func time(_ flag: String, _ text: String) throws(BenchError) -> Double {

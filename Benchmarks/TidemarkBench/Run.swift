@@ -22,20 +22,39 @@ struct Run {
     case .fill:
       var options = options
       options.calls = options.entities
+      try prepareSpaces()
       return report(try Run(options).measure { try FillLoad(options, thread: $0) })
-    case .update:
-      let control = try ControlConnection(options)
-      let state = try EntityStates(options, control)
-      let before: GetServerInfoResponse = try control.call(.getServerInfo, GetServerInfoRequest())
-      let result = try measure { try UpdateLoad(options, thread: $0, state: state) }
-      let after: GetServerInfoResponse = try control.call(.getServerInfo, GetServerInfoRequest())
-      return report(
-        result,
-        [
-          ("commits", Double(after.commits - before.commits)),
-          ("changes", Double(after.changesCommitted - before.changesCommitted)),
-        ])
+    case .update: return try jsonOfWrites { state, thread in try UpdateLoad(options, thread: thread, state: state) }
+    case .bulk: return try jsonOfWrites { state, _ in try BulkLoad(options, state: state) }
     }
+  }
+
+  /// Measures writes, with the server's own count of commits and changes.
+  private func jsonOfWrites<L: Load>(_ makeLoad: (EntityStates, Int) throws -> L) throws -> String {
+    let control = try ControlConnection(options)
+    let state = try EntityStates(options, control)
+    let before: GetServerInfoResponse = try control.call(.getServerInfo, GetServerInfoRequest())
+    let result = try measure { try makeLoad(state, $0) }
+    let after: GetServerInfoResponse = try control.call(.getServerInfo, GetServerInfoRequest())
+    return report(
+      result,
+      [
+        ("commits", Double(after.commits - before.commits)),
+        ("changes", Double(after.changesCommitted - before.changesCommitted)),
+      ])
+  }
+
+  /// Makes the spaces to fill, and gives the typed one its schema.
+  private func prepareSpaces() throws {
+    let entities = try BenchEntities(options)
+    let control = try ControlConnection(options)
+    for space in entities.spaces where space != .default {
+      let _: SpaceResponse = try control.call(.createSpace, SpaceRequest(name: space))
+    }
+    guard options.isTyped else { return }
+    let request = ApplySchemaRequest(space: entities.spaces[0], schema: try entities.schema(), expectedVersion: 0)
+    let response: ApplySchemaResponse = try control.call(.applySchema, request)
+    guard response.isApplied else { throw BenchError("the schema was not applied: \(response.message) \(response.problems)") }
   }
 
   private func measure<L: Load>(_ makeLoad: (Int) throws -> L) throws -> [Measurement] {
@@ -43,7 +62,8 @@ struct Run {
     for thread in 0..<options.threads {
       let connections = options.connections / options.threads + (thread < options.connections % options.threads ? 1 : 0)
       let calls = options.calls / options.threads + (thread < options.calls % options.threads ? 1 : 0)
-      loops.append(try LoadLoop(makeLoad(thread), connections: connections, port: options.port, calls: calls))
+      loops.append(
+        try LoadLoop(makeLoad(thread), connections: connections, lanes: options.pipeline, port: options.port, calls: calls))
     }
     let results = ResultBox()
     let options = options

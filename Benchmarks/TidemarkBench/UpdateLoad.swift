@@ -6,17 +6,10 @@ internal import TidemarkWire
 /// The request is written by hand, because encoding it through protobuf-c would cost the loader more than the rest of a call; the
 /// first one is compared with the library's encoding.
 struct UpdateLoad: TidemarkLoad {
-  /// What the loader knows of an entity.
-  struct Known: Sendable {
-    var version: UInt64
-    var revision: UInt64
-    var isInFlight = false
-  }
-
   private let entities: BenchEntities
   private let ids: [[UInt8]]
   /// The entities of this thread.
-  private var known: [Known]
+  private var known: [EntityStates.Known]
   private let epoch: [UInt8]
   private let first: Int
   private let step: Int
@@ -30,13 +23,13 @@ struct UpdateLoad: TidemarkLoad {
 
   /// - Parameter state: the states of all entities, and the epoch of their space.
   init(_ options: Options, thread: Int, state: EntityStates) throws {
-    entities = try BenchEntities()
+    entities = try BenchEntities(options)
     first = thread
     step = options.threads
     let mine = stride(from: first, to: options.entities, by: step)
     ids = mine.map { Array(BenchEntities.idText($0).utf8) }
     known = mine.map { state.known[$0] }
-    epoch = state.epoch.rawValue.bytes
+    epoch = state.epochs[0].rawValue.bytes
     head = CallTemplate.start(.update, meta: CallTemplate.meta(token: options.token))
     random = SplitMix(seed: Clock.now() &+ UInt64(thread))
     indices = Array(repeating: 0, count: options.connections)
@@ -64,16 +57,17 @@ struct UpdateLoad: TidemarkLoad {
 
   mutating func finish(slot: Int, header: UnsafeRawPointer, payload: UnsafeRawBufferPointer) throws(BenchError) {
     let index = indices[slot]
-    guard let (version, revision) = UpdateLoad.state(in: payload), version == known[index].version + 1 else {
-      throw BenchError("an update was answered with another version")
-    }
-    known[index] = Known(version: version, revision: revision)
+    var reply = WireCursor(payload)
+    guard reply.varint() == 0x0A, let outcome = reply.part().flatMap({ OutcomeState($0) }),
+      outcome.version == known[index].version + 1
+    else { throw BenchError("an update was answered with another version") }
+    known[index] = EntityStates.Known(version: outcome.version, revision: outcome.revision)
   }
 
   // MARK: By hand: UpdateRequest in entity_calls.proto, WriteResponse's outcome in outcome.proto
 
   private mutating func encode(_ index: Int, _ operation: OperationID) {
-    part(1, entities.space.text.utf8)
+    part(1, entities.space(0).text.utf8)
     part(2, BenchEntities.type.utf8)
     part(3, ids[index])
     var set: [UInt8] = [0x18]  // Value.int_value = 3
@@ -107,59 +101,7 @@ struct UpdateLoad: TidemarkLoad {
       epoch: Epoch(rawValue: epoch))
     let item = WriteItem(
       operation: operation, type: entities.type, id: try entities.key(first + index * step).id, action: .update(patch, expected))
-    let library = try? WriteRequest(space: entities.space, item: item).encode(using: MessageArena())
+    let library = try? WriteRequest(space: entities.space(0), item: item).encode(using: MessageArena())
     guard library == encoded else { throw BenchError("the update written by hand differs from the library's") }
-  }
-
-  /// The version (5) and revision (6) of the outcome (1) of a write; `nil` when they are not there.
-  private static func state(in payload: UnsafeRawBufferPointer) -> (UInt64, UInt64)? {
-    var cursor = 0
-    func varint() -> UInt64? {
-      var value: UInt64 = 0
-      var shift: UInt64 = 0
-      while cursor < payload.count, shift < 64 {
-        let byte = payload[cursor]
-        cursor += 1
-        value |= UInt64(byte & 0x7F) << shift
-        if byte < 0x80 { return value }
-        shift += 7
-      }
-      return nil
-    }
-    guard varint() == 0x0A, let length = varint(), length <= UInt64(payload.count - cursor) else { return nil }
-    var version: UInt64 = 0
-    var revision: UInt64 = 0
-    while cursor < payload.count, let tag = varint() {
-      guard let value = varint() else { return nil }
-      switch tag {
-      case 5 << 3: version = value
-      case 6 << 3: revision = value
-      case _ where tag & 7 == 0: break
-      case _ where tag & 7 == 2 && value <= UInt64(payload.count - cursor): cursor += Int(value)
-      default: return nil
-      }
-    }
-    return version > 0 && revision > 0 ? (version, revision) : nil
-  }
-}
-
-/// The states of all entities before a run.
-struct EntityStates: Sendable {
-  var known: [UpdateLoad.Known] = []
-  var epoch = Epoch(rawValue: Bytes16(high: 0, low: 0))
-
-  /// Reads them with BatchGet.
-  init(_ options: Options, _ control: ControlConnection) throws {
-    let entities = try BenchEntities()
-    known.reserveCapacity(options.entities)
-    for start in stride(from: 0, to: options.entities, by: 500) {
-      let keys = try (start..<min(start + 500, options.entities)).map { try entities.key($0) }
-      let response: BatchGetResponse = try control.call(.batchGet, BatchGetRequest(space: entities.space, keys: keys))
-      epoch = response.epoch
-      for result in response.results {
-        guard let entity = result.entity else { throw BenchError("entity \(result.key.id) is not there; fill first") }
-        known.append(UpdateLoad.Known(version: entity.version.rawValue, revision: entity.revision.rawValue))
-      }
-    }
   }
 }

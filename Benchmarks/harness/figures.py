@@ -10,6 +10,10 @@ from . import programs
 ENTITIES = 20_000
 CALL_CONNECTIONS = 16
 UPDATE_CONNECTIONS = 64
+BULK_ITEMS = 100
+BULK_SPACES = 16
+# Calls in flight on each of four connections: the next batch gathers while one is on its way to the disk.
+BULK_LOAD = dict(connections=4, pipeline=4, items=BULK_ITEMS, stale_percent=5)
 
 
 @dataclasses.dataclass
@@ -70,6 +74,10 @@ def measure(workspace, plan):
         measure_calls(workspace, plan, store, token, results)
     if plan.wants("update"):
         measure_updates(workspace, plan, store, token, results)
+    if plan.wants("bulk"):
+        measure_bulks(workspace, plan, store, token, results)
+    if plan.wants("schema"):
+        measure_schema(workspace, plan, store, token, results)
     if plan.wants("writer"):
         measure_writer(workspace, plan, results)
     if plan.wants("big"):
@@ -145,6 +153,60 @@ def measure_updates(workspace, plan, store, token, results):
     results["update_durable_per_s"] = Figure(rates, "1/s", note=f"loader busy {percent(shares)}; {latencies(rounds)}")
     results["raw_log_per_s"] = Figure(raw_rates, "1/s")
     results["update_batch"] = Figure(batches, "", note="changes a commit")
+
+
+def measure_bulks(workspace, plan, store, token, results):
+    """Bulks against the raw log loop, and the same bulks over many spaces. Only items that were applied count."""
+    rates = {name: [] for name in ("raw", "one", "many")}
+    rounds = {name: [] for name in ("one", "many")}
+    spaces = {"one": 1, "many": BULK_SPACES}
+    with programs.Daemon(workspace, store) as daemon:
+        workspace.load(
+            "fill", daemon.port, token=token, connections=UPDATE_CONNECTIONS, entities=ENTITIES, spaces=BULK_SPACES)
+        for number in range(plan.rounds):
+            for name in rounds:
+                figures = workspace.load(
+                    "bulk", daemon.port, token=token, seconds=plan.seconds, entities=ENTITIES, spaces=spaces[name], **BULK_LOAD)
+                applied = figures["changes"] / figures["all_calls"]
+                rates[name].append(figures["calls_per_s"] * applied)
+                rounds[name].append(figures)
+                if name == "one":
+                    updates = BULK_ITEMS * max(1, round(rates["one"][-1] * plan.seconds / BULK_ITEMS))
+                    rates["raw"].append(workspace.sqlite_log(BULK_ITEMS, updates, ENTITIES))
+            say(f"round {number + 1}: applied {rates['one'][-1]:.0f}/s, in {BULK_SPACES} spaces {rates['many'][-1]:.0f}/s; "
+                f"raw log {rates['raw'][-1]:.0f}/s")
+    results["bulk_vs_raw_log"] = Figure([ours / raw for ours, raw in zip(rates["one"], rates["raw"])], "x", ">= 0.7")
+    results["bulk_items_per_s"] = Figure(
+        [figures["calls_per_s"] * BULK_ITEMS for figures in rounds["one"]], "1/s", note=bulk_note(rounds["one"]))
+    results["bulk_16_spaces_vs_one"] = Figure(
+        [many / one for many, one in zip(rates["many"], rates["one"])], "x", ">= 0.6", bulk_note(rounds["many"]))
+    results["raw_log_100_per_s"] = Figure(rates["raw"], "1/s")
+
+
+def bulk_note(rounds):
+    applied = statistics.median(figures["changes"] / figures["all_calls"] for figures in rounds)
+    calls = statistics.median(figures["changes"] / figures["commits"] / applied for figures in rounds)
+    busy = percent([figures["busy_share"] for figures in rounds])
+    return f"{applied / BULK_ITEMS * 100:.1f} % applied, {calls:.1f} calls a commit; loader busy {busy}; {latencies(rounds)}"
+
+
+def measure_schema(workspace, plan, store, token, results):
+    """Single updates in a typed space against the same in a space without a schema."""
+    rates = {"plain": [], "typed": []}
+    rounds = []
+    common = dict(connections=UPDATE_CONNECTIONS, entities=ENTITIES)
+    with programs.Daemon(workspace, store) as daemon:
+        workspace.load("fill", daemon.port, token=token, kind="typed", **common)
+        for number in range(plan.rounds):
+            for kind in rates:
+                figures = workspace.load("update", daemon.port, token=token, seconds=plan.seconds, kind=kind, **common)
+                rates[kind].append(figures["calls_per_s"])
+                rounds.append(figures)
+            say(f"round {number + 1}: updates {rates['plain'][-1]:.0f}/s, in a typed space {rates['typed'][-1]:.0f}/s")
+    busy = percent([figures["busy_share"] for figures in rounds])
+    results["update_schema_vs_plain"] = Figure(
+        [typed / plain for typed, plain in zip(rates["typed"], rates["plain"])], "x", ">= 0.7", f"loader busy {busy}")
+    results["update_schema_per_s"] = Figure(rates["typed"], "1/s", note=latencies(rounds[1::2]))
 
 
 def measure_writer(workspace, plan, results):
