@@ -69,7 +69,8 @@ final class EntityCache {
     hand = 0
   }
 
-  /// Moves the hand by one slot, and drops what it finds there unless it was used. The last slot takes the place of a dropped one.
+  /// Moves the hand by one slot, and drops what it finds there unless it was used. The last slot takes the place of a dropped one: it is
+  /// the one that came latest, so the hand passes it, or what came last would always go first.
   private func passOne() {
     if hand >= ring.count { hand = 0 }
     let slot = ring[hand]
@@ -82,6 +83,7 @@ final class EntityCache {
     slots[slot.place] = nil
     ring.swapAt(hand, ring.count - 1)
     ring.removeLast()
+    hand += 1
   }
 
   /// The memory an entity takes here: its fields, its id, and about 400 bytes for the slot, the index and the arrays' headers.

@@ -40,6 +40,23 @@ import TidemarkTesting
     }
   }
 
+  @Test func cacheKeepsWhatIsInUseNowAndNotWhatCameFirst() throws {
+    // Room for 20 entities; 20 that were in use, then 20 others that are used for three rounds.
+    let cache = EntityCache(bytesMax: 20 * 512)
+    func use(_ ids: Range<Int>) throws -> Int {
+      var found = 0
+      for id in ids {
+        let entity = try makeEntity("id-\(id)", version: 1, bytes: 100)
+        if cache.entity(entity.key, in: one) != nil { found += 1 }
+        cache.put(entity, in: one)
+      }
+      return found
+    }
+    for _ in 0..<3 { _ = try use(0..<18) }
+    for _ in 0..<3 { _ = try use(100..<118) }
+    #expect(try use(100..<118) == 18)
+  }
+
   @Test func anOperationWithAReceiptIsAlwaysASuspect() throws {
     let seed = UInt64.random(in: 0...(.max))
     var random = SeededGenerator(seed: seed)

