@@ -160,13 +160,15 @@ def measure_bulks(workspace, plan, store, token, results):
     rates = {name: [] for name in ("raw", "one", "many")}
     rounds = {name: [] for name in ("one", "many")}
     spaces = {"one": 1, "many": BULK_SPACES}
-    with programs.Daemon(workspace, store) as daemon:
-        workspace.load(
-            "fill", daemon.port, token=token, connections=UPDATE_CONNECTIONS, entities=ENTITIES, spaces=BULK_SPACES)
+    many = filled_store(workspace, "many", spaces=BULK_SPACES)
+    stores = {"one": (store, token), "many": many}
+    with programs.Daemon(workspace, store) as one_daemon, programs.Daemon(workspace, many[0]) as many_daemon:
+        ports = {"one": one_daemon.port, "many": many_daemon.port}
         for number in range(plan.rounds):
             for name in rounds:
                 figures = workspace.load(
-                    "bulk", daemon.port, token=token, seconds=plan.seconds, entities=ENTITIES, spaces=spaces[name], **BULK_LOAD)
+                    "bulk", ports[name], token=stores[name][1], seconds=plan.seconds, entities=ENTITIES, spaces=spaces[name],
+                    **BULK_LOAD)
                 applied = figures["changes"] / figures["all_calls"]
                 rates[name].append(figures["calls_per_s"] * applied)
                 rounds[name].append(figures)
@@ -183,6 +185,16 @@ def measure_bulks(workspace, plan, store, token, results):
     results["raw_log_100_per_s"] = Figure(rates["raw"], "1/s")
 
 
+def filled_store(workspace, name, **options):
+    """Fills a store of its own, so that what is compared differs in one thing; returns its folder and token."""
+    store = workspace.folder / name
+    store.mkdir()
+    token = programs.make_token(workspace, store)
+    with programs.Daemon(workspace, store) as daemon:
+        workspace.load("fill", daemon.port, token=token, connections=UPDATE_CONNECTIONS, entities=ENTITIES, **options)
+    return store, token
+
+
 def bulk_note(rounds):
     applied = statistics.median(figures["changes"] / figures["all_calls"] for figures in rounds)
     calls = statistics.median(figures["changes"] / figures["commits"] / applied for figures in rounds)
@@ -194,12 +206,15 @@ def measure_schema(workspace, plan, store, token, results):
     """Single updates in a typed space against the same in a space without a schema."""
     rates = {"plain": [], "typed": []}
     rounds = []
-    common = dict(connections=UPDATE_CONNECTIONS, entities=ENTITIES)
-    with programs.Daemon(workspace, store) as daemon:
-        workspace.load("fill", daemon.port, token=token, kind="typed", **common)
+    typed = filled_store(workspace, "typed", kind="typed")
+    stores = {"plain": (store, token), "typed": typed}
+    with programs.Daemon(workspace, store) as plain_daemon, programs.Daemon(workspace, typed[0]) as typed_daemon:
+        ports = {"plain": plain_daemon.port, "typed": typed_daemon.port}
         for number in range(plan.rounds):
             for kind in rates:
-                figures = workspace.load("update", daemon.port, token=token, seconds=plan.seconds, kind=kind, **common)
+                figures = workspace.load(
+                    "update", ports[kind], token=stores[kind][1], connections=UPDATE_CONNECTIONS, seconds=plan.seconds,
+                    entities=ENTITIES, kind=kind)
                 rates[kind].append(figures["calls_per_s"])
                 rounds.append(figures)
             say(f"round {number + 1}: updates {rates['plain'][-1]:.0f}/s, in a typed space {rates['typed'][-1]:.0f}/s")
