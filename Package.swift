@@ -110,6 +110,8 @@ let package = Package(
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .target(
       name: "TidemarkTesting", dependencies: ["TidemarkCore", "TidemarkStore"], swiftSettings: strict),
+    .target(
+      name: "TidemarkDaemonTesting", dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkTesting"], swiftSettings: strict),
     .testTarget(name: "TidemarkCoreTests", dependencies: ["TidemarkCore", "TidemarkTesting"], swiftSettings: strict),
     .testTarget(
       name: "TidemarkWireTests",
@@ -133,6 +135,7 @@ let package = Package(
       name: "DaemonTests",
       dependencies: [
         "TidemarkCore", "TidemarkWire", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkTesting",
+        "TidemarkDaemonTesting",
         "CTidemarkZlib",
         "tidemarkd",
       ],
@@ -157,6 +160,12 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "TidemarkCommandTests", dependencies: ["TidemarkCore", "TidemarkTesting", "tidemark", "tidemarkd"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "FoundingTests",
+      dependencies: [
+        "TidemarkCore", "TidemarkWire", "TidemarkStore", "TidemarkTesting", "TidemarkDaemonTesting", "tidemark", "tidemarkd",
+      ],
       swiftSettings: strict),
     .testTarget(name: "ClientsTests", dependencies: ["tidemarkd", "TidemarkTesting"], swiftSettings: strict),
   ]

@@ -41,6 +41,9 @@ public final class DaemonProcess {
   /// Everything it wrote to standard error so far.
   public var log: String { output.text }
 
+  /// Waits until everything that an ended process wrote to standard error is in `log`.
+  public func waitForLog() { output.waitForEnd() }
+
   public var processID: Int32 { process.processIdentifier }
 
   /// Ends the process without giving it any chance, and waits until it is gone.
@@ -104,6 +107,7 @@ private final class LogCollector: @unchecked Sendable {
   private let lock = NSLock()
   private var collected = Data()
   private let ports = Waiting<Int?>()
+  private let end = Waiting<Bool>()
 
   init(_ handle: FileHandle) {
     let thread = Thread { [self] in
@@ -117,6 +121,7 @@ private final class LogCollector: @unchecked Sendable {
         ports.put(port)
       }
       if !isReady { ports.put(nil) }
+      end.put(true)
     }
     thread.start()
   }
@@ -124,6 +129,9 @@ private final class LogCollector: @unchecked Sendable {
   var text: String { lock.withLock { String(decoding: collected, as: UTF8.self) } }
 
   func waitForPort() -> Int? { ports.take() }
+
+  /// May be called again and again.
+  func waitForEnd() { end.put(end.take()) }
 
   /// The port in the line that says the daemon is ready.
   private static func readyPort(_ text: String) -> Int? {

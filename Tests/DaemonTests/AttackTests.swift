@@ -1,5 +1,6 @@
 import Testing
 import TidemarkCore
+import TidemarkDaemonTesting
 import TidemarkTesting
 import TidemarkWire
 

@@ -1,6 +1,7 @@
 import Glibc
 import Testing
 import TidemarkCore
+import TidemarkDaemonTesting
 import TidemarkStore
 import TidemarkStoreSQLite
 import TidemarkTesting

@@ -1,3 +1,4 @@
+import TidemarkDaemonTesting
 import TidemarkWire
 
 /// One thing that a client does wrong, and the answer that docs/PROTOCOL.md promises.

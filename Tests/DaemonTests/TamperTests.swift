@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 import TidemarkCore
+import TidemarkDaemonTesting
 import TidemarkSQLite
 import TidemarkStore
 import TidemarkStoreSQLite

@@ -11,29 +11,42 @@ final class WriterHarness {
   let principal: Principal
   private let sink = CollectingSink()
 
-  /// - Parameter now: the clock; `nil` for one that moves a microsecond each time it is read.
+  /// - Parameters:
+  ///   - now: the clock; `nil` for one that moves a microsecond each time it is read.
+  ///   - schema: the schema in force in the default space.
   init(
     _ store: any EntityStore, seed: UInt64, options: GroupCommitWriter.Options = .init(),
-    now: (@Sendable () -> Timestamp)? = nil
+    now: (@Sendable () -> Timestamp)? = nil, schema: Schema? = nil
   ) throws {
     self.store = store
     let ticks = Ticks()
     let clock = StoreClock(now: now ?? { ticks.next() }, uptimeNanoseconds: { 1_000 })
-    writer = try GroupCommitWriter(store: store, clock: clock, random: SeededGenerator(seed: seed), options: options) { _ in }
+    writer = try GroupCommitWriter(
+      store: store, clock: clock, random: SeededGenerator(seed: seed), options: options, decodeSchema: { _ in schema ?? Schema() }
+    ) { _ in }
     guard let name = PrincipalName("tester") else { throw StoreError(.failed, "no name") }
     principal = Principal(name: name, roleEverywhere: .admin)
     reader = try store.openReader()
     try administer { transaction, random in
       let epoch = Epoch(rawValue: Bytes16(high: random.next(), low: random.next()))
-      _ = try transaction.insertSpace(
+      var space = try transaction.insertSpace(
         named: .default, epoch: epoch, createdAt: Timestamp(rawValue: 1), genesis: Chain.genesis(epoch))
+      guard schema != nil else { return }
+      space.schemaVersion = 1
+      try transaction.insertSchema(
+        SchemaRecord(version: 1, content: [1], appliedAt: Timestamp(rawValue: 1), appliedBy: name), in: space.id)
+      try transaction.updateSpace(space)
     }
   }
 
   /// Submits one list and waits for its answer.
-  func submit(_ items: [WriteItem], deadline: UInt64? = nil, space: SpaceName = .default) -> WriteResult? {
+  func submit(
+    _ items: [WriteItem], mode: BulkMode = .partial, validatesOnly: Bool = false, deadline: UInt64? = nil,
+    space: SpaceName = .default
+  ) -> WriteResult? {
     let submission = WriteSubmission(
-      space: space, principal: principal, items: items, deadlineNanoseconds: deadline, sink: sink, ticket: 1)
+      space: space, principal: principal, items: items, mode: mode, validatesOnly: validatesOnly, deadlineNanoseconds: deadline,
+      sink: sink, ticket: 1)
     guard writer.submit(submission) else { return nil }
     return sink.take()
   }

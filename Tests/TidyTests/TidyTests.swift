@@ -23,7 +23,7 @@ import Testing
   private func isCode(_ path: String) -> Bool { [".swift", ".c", ".h", ".py"].contains { path.hasSuffix($0) } }
   private func isTest(_ path: String) -> Bool {
     isCode(path)
-      && (path.hasPrefix("Tests/") || path.contains("/Tests/") || path.contains("/tests/") || path.contains("TidemarkTesting/"))
+      && (path.hasPrefix("Tests/") || path.contains("/Tests/") || path.contains("/tests/") || path.contains("Testing/"))
   }
   /// These rules spell out what they look for.
   private func isTidy(_ path: String) -> Bool { path.hasPrefix("Tests/TidyTests/") }

@@ -103,7 +103,7 @@ struct SpaceBatch {
     for (request, ids) in zip(requests, ids) {
       guard room.made > 0 else { break }
       let before = judge.bytes
-      if request.items.count == 1, !request.validatesOnly {
+      if request.isSingleWrite {
         verdicts.append([
           try judge.judge(request.items[0], id: ids[0], content: request.contents[0], by: request.principal)
         ])

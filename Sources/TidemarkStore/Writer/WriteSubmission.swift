@@ -20,6 +20,9 @@ public struct WriteSubmission: Sendable {
   public var sink: any WriteSink
   public var ticket: UInt64
 
+  /// Whether it is one write and no group: a group of one that fails leaves no receipt.
+  var isSingleWrite: Bool { items.count == 1 && mode == .partial && items[0].group == nil && !validatesOnly }
+
   public init(
     space: SpaceName, principal: Principal, items: [WriteItem], mode: BulkMode = .partial, validatesOnly: Bool = false,
     deadlineNanoseconds: UInt64?, entityBytesMax: Int = .max, sink: any WriteSink, ticket: UInt64

@@ -1,5 +1,6 @@
 import CTidemarkZlib
 import TidemarkCore
+import TidemarkDaemonTesting
 import TidemarkTesting
 import TidemarkWire
 

@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 import TidemarkCore
+import TidemarkDaemonTesting
 import TidemarkWire
 
 /// One file of `Tests/Fixtures/frames`: what a client sends, and what the server of the transport's tests answers.

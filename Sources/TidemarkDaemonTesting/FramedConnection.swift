@@ -1,43 +1,42 @@
-import Testing
-import TidemarkCore
-import TidemarkTesting
-import TidemarkWire
+public import TidemarkCore
+public import TidemarkTesting
+public import TidemarkWire
 
 /// A client that blocks: sends calls, reads frames, and leaves every decision to the test.
-final class FramedConnection {
+public final class FramedConnection {
   /// Why nothing more comes.
-  enum Failure: Error {
+  public enum Failure: Error {
     case closed
     case silent
     case unexpected(Frame)
   }
 
   /// The answer to a call.
-  struct Reply {
-    var code: StatusCode
-    var message: [UInt8]
+  public struct Reply {
+    public var code: StatusCode
+    public var message: [UInt8]
     /// The messages of the stream before the answer.
-    var data: [[UInt8]] = []
+    public var data: [[UInt8]] = []
     /// `nil` for OK.
-    var status: RPCStatus? { code == .ok ? nil : try? message.withUnsafeBytes { try RPCStatus.decode($0) } }
+    public var status: RPCStatus? { code == .ok ? nil : try? message.withUnsafeBytes { try RPCStatus.decode($0) } }
   }
 
-  let raw: RawConnection
-  let arena = MessageArena()
+  public let raw: RawConnection
+  public let arena = MessageArena()
   /// Goes with every call; empty for none.
-  var authorization = ""
-  private(set) var streamNext: UInt32 = 1
+  public var authorization = ""
+  public private(set) var streamNext: UInt32 = 1
   /// The GOAWAY frames that came, in order.
-  private(set) var goAways: [GoAway] = []
+  public private(set) var goAways: [GoAway] = []
   /// The streams that the server cancelled, with the codes.
-  private(set) var cancelled: [UInt32: UInt16] = [:]
+  public private(set) var cancelled: [UInt32: UInt16] = [:]
   private var input: ArraySlice<UInt8> = []
   private var partial: [UInt32: Reply] = [:]
   private var finished: [UInt32: Reply] = [:]
   private var unfinishedData: [UInt32: [UInt8]] = [:]
 
   /// Connects, and returns when the server has said HELLO.
-  init(port: Int, token: String? = nil, hello: Hello = Hello()) throws {
+  public init(port: Int, token: String? = nil, hello: Hello = Hello()) throws {
     raw = try RawConnection(port: port)
     authorization = token.map { "Bearer \($0)" } ?? ""
     raw.send(Array(opening.prefix(8)) + Frame(.hello, hello.encode()).bytes())
@@ -49,7 +48,9 @@ final class FramedConnection {
 
   /// Sends a call and returns its stream.
   @discardableResult
-  func start(_ method: TidemarkWire.Method, _ message: some EncodableMessage, timeoutMicroseconds: UInt64 = 0) throws -> UInt32 {
+  public func start(_ method: TidemarkWire.Method, _ message: some EncodableMessage, timeoutMicroseconds: UInt64 = 0) throws
+    -> UInt32
+  {
     let stream = streamNext
     streamNext += 2
     var meta = CallMeta()
@@ -66,12 +67,12 @@ final class FramedConnection {
   }
 
   @discardableResult
-  func send(_ frames: Frame...) -> Bool { raw.send(frames.bytes) }
+  public func send(_ frames: Frame...) -> Bool { raw.send(frames.bytes) }
 
   // MARK: Receiving
 
   /// The next frame. Answers pings of the server by itself.
-  func nextFrame() throws -> Frame {
+  public func nextFrame() throws -> Frame {
     while true {
       if let frame = Frame(takingFrom: &input) {
         if frame.type == FrameType.ping.rawValue, frame.flags.isEmpty {
@@ -86,7 +87,7 @@ final class FramedConnection {
   }
 
   /// The answer to a call. Answers to others are kept; credit goes back as data comes.
-  func reply(to stream: UInt32) throws -> Reply {
+  public func reply(to stream: UInt32) throws -> Reply {
     while true {
       if let reply = finished.removeValue(forKey: stream) { return reply }
       if let code = cancelled[stream] { throw Failure.unexpected(Frame(.cancel, aux: code, stream: stream)) }
@@ -95,7 +96,7 @@ final class FramedConnection {
   }
 
   /// Reads whatever comes until the server closes, and returns the answers that nobody took.
-  func repliesUntilClosed() -> [UInt32: Reply] {
+  public func repliesUntilClosed() -> [UInt32: Reply] {
     do { while true { take(try nextFrame()) } } catch { return finished }
   }
 
@@ -133,34 +134,37 @@ extension [UInt32: [UInt8]] {
 
 extension FramedConnection {
   /// Makes a call and waits for the answer, whatever it is.
-  func call(_ method: TidemarkWire.Method, _ message: some EncodableMessage, timeoutMicroseconds: UInt64 = 0) throws -> Reply {
+  public func call(_ method: TidemarkWire.Method, _ message: some EncodableMessage, timeoutMicroseconds: UInt64 = 0) throws
+    -> Reply
+  {
     try reply(to: start(method, message, timeoutMicroseconds: timeoutMicroseconds))
   }
 
   /// Makes a call that must succeed.
-  func get<Response: DecodableMessage>(_ method: TidemarkWire.Method, _ message: some EncodableMessage) throws -> Response {
+  public func get<Response: DecodableMessage>(_ method: TidemarkWire.Method, _ message: some EncodableMessage) throws -> Response
+  {
     try decode(call(method, message))
   }
 
   /// The message of an answer; throws its status when it is a failure.
-  func decode<Response: DecodableMessage>(_ reply: Reply) throws -> Response {
+  public func decode<Response: DecodableMessage>(_ reply: Reply) throws -> Response {
     if let status = reply.status { throw status }
     return try reply.message.withUnsafeBytes { try Response.decode($0, using: arena) }
   }
 
   /// Sends a write and returns its stream.
-  func start(_ item: WriteItem, in space: SpaceName, returnEntity: Bool = false) throws -> UInt32 {
+  public func start(_ item: WriteItem, in space: SpaceName, returnEntity: Bool = false) throws -> UInt32 {
     let request = WriteRequest(space: space, item: item, returnEntity: returnEntity)
     return try start(request.kind.method, request)
   }
 
   /// Makes a write and returns its outcome, applied or not.
-  func write(_ item: WriteItem, in space: SpaceName, returnEntity: Bool = false) throws -> Outcome {
+  public func write(_ item: WriteItem, in space: SpaceName, returnEntity: Bool = false) throws -> Outcome {
     try outcome(of: reply(to: start(item, in: space, returnEntity: returnEntity)))
   }
 
   /// The outcome in the answer to a write; throws the status of a failure without one.
-  func outcome(of reply: Reply) throws -> Outcome {
+  public func outcome(of reply: Reply) throws -> Outcome {
     if let status = reply.status {
       guard let outcome = try status.outcome(using: arena) else { throw status }
       return outcome
@@ -170,25 +174,25 @@ extension FramedConnection {
   }
 
   /// The entity as it is now.
-  func entity(_ key: EntityKey, in space: SpaceName, includeDeleted: Bool = true) throws -> Entity {
+  public func entity(_ key: EntityKey, in space: SpaceName, includeDeleted: Bool = true) throws -> Entity {
     let response: GetResponse = try get(.get, GetRequest(space: space, key: key, includeDeleted: includeDeleted))
     return response.entity
   }
 
-  func createSpace(_ name: SpaceName) throws {
+  public func createSpace(_ name: SpaceName) throws {
     let _: SpaceResponse = try get(.createSpace, SpaceRequest(name: name))
   }
 
-  func space(_ name: SpaceName) throws -> SpaceDescription {
+  public func space(_ name: SpaceName) throws -> SpaceDescription {
     let response: SpaceResponse = try get(.getSpace, SpaceRequest(name: name))
     return response.space
   }
 
   /// What VerifySpace finds.
-  func verify(_ name: SpaceName) throws -> VerifySpaceResponse {
+  public func verify(_ name: SpaceName) throws -> VerifySpaceResponse {
     let reply = try call(.verifySpace, SpaceRequest(name: name))
     if let status = reply.status { throw status }
-    let last = try #require(reply.data.last)
+    guard let last = reply.data.last else { throw Failure.silent }
     return try last.withUnsafeBytes { try VerifySpaceResponse.decode($0, using: arena) }
   }
 }

@@ -1,0 +1,4 @@
+import Testing
+
+/// The scenarios of the founding documents, against the running daemon. One at a time: they share two cores.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct FoundingTests {}
