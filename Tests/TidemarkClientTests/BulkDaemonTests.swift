@@ -10,7 +10,8 @@ import TidemarkWire
 @Suite(.serialized) struct BulkDaemonTests {
   private func client(_ port: Int) -> TidemarkClient {
     var options = ClientOptions()
-    options.deadline = .seconds(30)
+    // Other tests may hold every thread that this one could run on.
+    options.deadline = .seconds(120)
     return TidemarkClient(ServerAddress(host: "127.0.0.1", port: port), options: options)
   }
 
@@ -108,6 +109,7 @@ import TidemarkWire
     let port = first.port
     var options = ClientOptions()
     options.attemptsMax = 1
+    options.deadline = .seconds(120)
     let impatient = TidemarkClient(ServerAddress(host: "127.0.0.1", port: port), options: options)
     let items = try creates(5_000, impatient)
     let killer = Killer(first)
