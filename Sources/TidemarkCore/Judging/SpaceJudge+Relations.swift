@@ -109,7 +109,7 @@ extension SpaceJudge {
       _ = try move(update, type, fields, over: holder)
       _ = apply(update, .update, fields, over: holder)
     }
-    // Those that point here go first: no prefix of the log has a reference to what is hidden.
+    // Those that point here go first; among themselves they may be hidden in any order.
     for dependant in plan.deleted.dropFirst().reversed() {
       var cascade = attempt
       (cascade.key, cascade.manner) = (dependant.key, .cascaded)
