@@ -13,6 +13,8 @@ public final class TidemarkService: Sendable {
     public var isDevelopment = false
     /// Threads that read the store.
     public var readerThreads = 2
+    /// Memory for entities that were read a moment ago, in bytes; 0 for none. Used when the store has one writer.
+    public var entityCacheBytesMax = 32 * 1024 * 1024
     public var writer = GroupCommitWriter.Options()
 
     public init() {}
@@ -23,6 +25,8 @@ public final class TidemarkService: Sendable {
 
   let writer: GroupCommitWriter
   let readers: ReaderPool
+  /// What needs no reading; `nil` when each read goes to the store.
+  let recent: RecentEntities?
   let authenticator: Authenticator
   let clock: StoreClock
   let logger: Logger
@@ -45,8 +49,11 @@ public final class TidemarkService: Sendable {
     startedNanoseconds = clock.uptimeNanoseconds()
     let tokens = try store.openReader().read { try $0.tokens() }
     authenticator = Authenticator(tokens: tokens, isDevelopment: options.isDevelopment)
+    recent =
+      store.hasOneWriter && options.entityCacheBytesMax > 0 ? RecentEntities(bytesMax: options.entityCacheBytesMax) : nil
     writer = try GroupCommitWriter(
-      store: store, clock: clock, random: random, options: options.writer, decodeSchema: { try Schema.decode($0) },
+      store: store, clock: clock, random: random, options: options.writer, recent: recent,
+      decodeSchema: { try Schema.decode($0) },
       onFatal: { error in
         logger.critical("a commit failed, the store takes no more writes", metadata: ["error": "\(error)"])
         onFatal(error)

@@ -11,6 +11,7 @@ public final class MemoryStore: EntityStore {
   public init() { state = Mutex(MemoryState()) }
 
   public var engineName: String { "memory" }
+  public var hasOneWriter: Bool { true }
 
   public func openWriter() throws -> any StoreWriter {
     let isTaken = hasWriter.withLock { hasWriter in

@@ -18,6 +18,8 @@ struct Configuration {
   var threads = 2
   /// Threads that read the store.
   var readerThreads = 2
+  /// Memory for entities that were read a moment ago, in bytes.
+  var entityCacheBytesMax = 32 * 1024 * 1024
   /// How long running calls may take after SIGTERM.
   var drainTimeoutMilliseconds: Int64 = 10_000
   var limits = ServerLimits()

@@ -68,6 +68,7 @@ struct Daemon {
     var options = TidemarkService.Options()
     options.isDevelopment = configuration.isDevelopment
     options.readerThreads = configuration.readerThreads
+    options.entityCacheBytesMax = configuration.entityCacheBytesMax
     let store = try Engine.open(configuration.store)
     return try TidemarkService(
       store: store, options: options, clock: .system, random: BufferedRandom(SystemRandomNumberGenerator()), logger: logger,

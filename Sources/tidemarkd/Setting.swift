@@ -67,6 +67,11 @@ struct Setting: Sendable {
       $1.readerThreads = try int($0, 1...256)
     },
     Setting(
+      key: "entity_cache_bytes_max", form: "BYTES",
+      help: "Memory for entities that were read a moment ago, so that they are not read again; 0 for none. "
+        + "Default: \(Configuration().entityCacheBytesMax)"
+    ) { $1.entityCacheBytesMax = try int($0, 0...(1 << 40)) },
+    Setting(
       key: "drain_timeout_ms", form: "MS",
       help: "How long running calls may take after SIGTERM or SIGINT, in milliseconds. Default: 10000"
     ) { $1.drainTimeoutMilliseconds = Int64(try int($0, 0...3_600_000)) },

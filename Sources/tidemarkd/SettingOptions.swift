@@ -24,6 +24,8 @@ struct SettingOptions: ParsableArguments {
   var threads: String?
   @Option(name: .long, help: help("reader_threads"))
   var readerThreads: String?
+  @Option(name: .long, help: help("entity_cache_bytes_max"))
+  var entityCacheBytesMax: String?
   @Option(name: .long, help: help("drain_timeout_ms"))
   var drainTimeoutMs: String?
   @Option(name: .long, help: help("connections_max"))
@@ -83,7 +85,8 @@ struct SettingOptions: ParsableArguments {
     let given: [(String, String?)] = [
       ("store", store), ("listen", listen), ("listen_beyond_loopback_without_tls", listenBeyondLoopbackWithoutTls),
       ("port_file", portFile), ("development", development), ("log_level", logLevel), ("log_format", logFormat),
-      ("threads", threads), ("reader_threads", readerThreads), ("drain_timeout_ms", drainTimeoutMs),
+      ("threads", threads), ("reader_threads", readerThreads),
+      ("entity_cache_bytes_max", entityCacheBytesMax), ("drain_timeout_ms", drainTimeoutMs),
       ("connections_max", connectionsMax), ("connections_per_address_max", connectionsPerAddressMax),
       ("calls_in_flight_max", callsInFlightMax),
       ("answer_bytes_max", answerBytesMax), ("answer_bytes_per_connection_max", answerBytesPerConnectionMax),

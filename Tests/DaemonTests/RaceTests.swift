@@ -57,6 +57,30 @@ extension DaemonTests {
       try #require(story.overlapping.contains(holder) || before == .int(Int64(winner)))
     }
 
+    @Test func aReadAfterAnAcknowledgedWriteFindsItOnAnyConnection() throws {
+      let folder = try TemporaryFolder()
+      let daemon = try DaemonProcess(folder: folder.path)
+      let clients = try connect(daemon.port, 4)
+      var maker = try WriteMaker(seed: makeSeed())
+      #expect(try clients[0].write(maker.create("seat", [("n", .int(0))]), in: .default).code == .applied)
+      var seen: UInt64 = 1
+      for version in 1...UInt64(1_000) {
+        // Three read while the fourth writes; what they find never goes back.
+        let write = try clients[0].start(maker.update("seat", [("n", .int(Int64(version)))], expected: version), in: .default)
+        for reader in clients.dropFirst() {
+          let found = try reader.entity(maker.key("seat"), in: .default).version.rawValue
+          try #require(found >= seen && found <= version + 1, "version \(version)")
+          seen = found
+        }
+        try #require(clients[0].outcome(of: clients[0].reply(to: write)).code == .applied)
+        for reader in clients {
+          try #require(reader.entity(maker.key("seat"), in: .default).version.rawValue == version + 1)
+        }
+        seen = version + 1
+      }
+      #expect(daemon.isRunning)
+    }
+
     @Test func ofSixteenCreatesOfOneIDExactlyOneIsApplied() throws {
       let folder = try TemporaryFolder()
       let daemon = try DaemonProcess(folder: folder.path)

@@ -41,6 +41,7 @@ import TidemarkWire
 private final class CircularStore: EntityStore {
   private let base = MemoryStore()
   var engineName: String { base.engineName }
+  var hasOneWriter: Bool { base.hasOneWriter }
   func openReader() throws -> any StoreReader { CircularReader(try base.openReader()) }
   func openWriter() throws -> any StoreWriter { try base.openWriter() }
 }

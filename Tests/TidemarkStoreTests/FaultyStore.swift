@@ -16,6 +16,7 @@ final class FaultyStore: EntityStore {
   init(_ base: any EntityStore) { self.base = base }
 
   var engineName: String { base.engineName }
+  var hasOneWriter: Bool { base.hasOneWriter }
 
   func set(_ new: Fault?) { fault.withLock { $0 = new } }
 

@@ -9,14 +9,30 @@ extension LoopDispatcher {
   func get(_ call: IncomingCall, _ principal: Principal) throws(CallFailure) -> CallDisposition {
     let request: GetRequest = try decode(call)
     guard principal.can(.reader, in: request.space) else { throw CallFailure(.permissionDenied) }
+    let recent = service.recent
+    // Like any other small answer: not while the client leaves too many unread.
+    if call.connection.account.mayReadLittle, let found = recent?.entity(request.key, in: request.space) {
+      guard found.entity.isVisible(includingDeleted: request.includeDeleted) else {
+        throw CallFailure(.unknownEntity(request.key))
+      }
+      return .reply(reply(GetResponse(entity: found.entity, epoch: found.epoch)))
+    }
+    let moment = recent?.moment()
     return try read(call) { snapshot -> Result<GetResponse, RPCStatus> in
       guard let space = try snapshot.space(named: request.space) else { return .failure(.unknownSpace(request.space)) }
-      guard let entity = try snapshot.entities([request.key], in: space.id).first ?? nil,
-        entity.isVisible(includingDeleted: request.includeDeleted)
-      else { return .failure(.unknownEntity(request.key)) }
+      guard let entity = try snapshot.entities([request.key], in: space.id).first ?? nil else {
+        return .failure(.unknownEntity(request.key))
+      }
+      if let recent, let moment, entity.fields.bytes.count <= LoopDispatcher.recentFieldsBytesMax {
+        recent.keep(entity, in: space, readAfter: moment)
+      }
+      guard entity.isVisible(includingDeleted: request.includeDeleted) else { return .failure(.unknownEntity(request.key)) }
       return .success(GetResponse(entity: entity, epoch: space.epoch))
     }
   }
+
+  /// Larger entities are always read from the store: their answers wait for room first.
+  private static let recentFieldsBytesMax = 8 * 1024
 
   func batchGet(_ call: IncomingCall, _ principal: Principal) throws(CallFailure) -> CallDisposition {
     let request: BatchGetRequest = try decode(call)

@@ -19,6 +19,9 @@ public protocol EntityStore: AnyObject, Sendable {
   /// The engine in one word for logs: `sqlite`, `memory`.
   var engineName: String { get }
 
+  /// Whether no other process writes to the data while this one has it open, so that what was committed here may be remembered.
+  var hasOneWriter: Bool { get }
+
   /// Opens the one writer. It belongs to the thread that uses it.
   func openWriter() throws -> any StoreWriter
 

@@ -14,13 +14,13 @@ struct BatchTransaction {
     var made = 16 * 1024 * 1024
   }
 
-  /// The results, and how many changes were stored. A result is `nil` when the request was left because there is no more room.
+  /// The results, and what was stored. A result is `nil` when the request was left because there is no more room.
   func run(_ requests: [WriteSubmission], random: inout any RandomNumberGenerator) throws -> (
-    results: [WriteResult?], changes: Int
+    results: [WriteResult?], changes: [StoredChanges]
   ) {
     var results = [WriteResult?](repeating: .unknownSpace, count: requests.count)
     var room = Room()
-    var changes = 0
+    var changes: [StoredChanges] = []
     for (space, indices) in group(requests) {
       let part = try run(indices.map { requests[$0] }, in: space, &room, random: &random)
       for (index, result) in zip(indices, part.results) { results[index] = result }
@@ -31,17 +31,20 @@ struct BatchTransaction {
 
   private func run(
     _ requests: [WriteSubmission], in space: SpaceName, _ room: inout Room, random: inout any RandomNumberGenerator
-  ) throws -> (results: [WriteResult?], changes: Int) {
-    guard let record = try transaction.space(named: space) else { return (requests.map { _ in .unknownSpace }, 0) }
+  ) throws -> (results: [WriteResult?], changes: [StoredChanges]) {
+    guard let record = try transaction.space(named: space) else { return (requests.map { _ in .unknownSpace }, []) }
     let schema = try schemas.schema(of: record, transaction)
     var batch = try SpaceBatch(record, schema, requests, transaction, now: now, &room, random: &random)
     if let outcomes = try batch.run(&room, random: &random) {
-      return (requests.indices.map { $0 < outcomes.count ? outcomes[$0] : nil }, batch.changeCount)
+      return (
+        requests.indices.map { $0 < outcomes.count ? outcomes[$0] : nil },
+        [StoredChanges(space: record.id, changes: batch.changes)]
+      )
     }
-    guard requests.count > 1 else { return (requests.map { _ in .revisionsUsedUp }, 0) }
+    guard requests.count > 1 else { return (requests.map { _ in .revisionsUsedUp }, []) }
     // Each is judged alone, so that those that need no revision are answered, a retry of what was applied among them.
     let single = try requests.map { try run([$0], in: space, &room, random: &random) }
-    return (single.flatMap(\.results), single.reduce(0) { $0 + $1.changes })
+    return (single.flatMap(\.results), single.flatMap(\.changes))
   }
 
   /// The indices of the requests of each space, in order of first appearance.

@@ -7,13 +7,15 @@ final class CommitLoop {
   private let onFatal: @Sendable (StoreError) -> Void
   private var isFailed = false
   private let schemas: SchemaCache
+  private let recent: RecentEntities?
 
   init(
-    writer: any StoreWriter, schemas: SchemaCache, random: any RandomNumberGenerator,
+    writer: any StoreWriter, schemas: SchemaCache, recent: RecentEntities? = nil, random: any RandomNumberGenerator,
     onFatal: @escaping @Sendable (StoreError) -> Void
   ) {
     self.writer = writer
     self.schemas = schemas
+    self.recent = recent
     self.random = random
     self.onFatal = onFatal
   }
@@ -25,13 +27,22 @@ final class CommitLoop {
   /// - Returns: for each request its result: `nil` when it was left for a further transaction. The first is never left.
   func commit(_ requests: [WriteSubmission], now: Timestamp) -> (results: [WriteResult?], changes: Int) {
     guard !isFailed else { return (requests.map { _ in .unknown }, 0) }
+    var changes: [StoredChanges] = []
     do {
-      return try writer.write { transaction in
-        try BatchTransaction(transaction: transaction, now: now, schemas: schemas).run(requests, random: &random)
+      let results = try writer.write { transaction in
+        let batch = BatchTransaction(transaction: transaction, now: now, schemas: schemas)
+        let (results, made) = try batch.run(requests, random: &random)
+        changes = made
+        recent?.willCommit(changes)
+        return results
       }
+      recent?.didCommit(changes)
+      return (results, changes.reduce(0) { $0 + $1.changes.count })
     } catch {
       schemas.forgetAll()
       let failure = note(error)
+      // After a failure whose outcome is unknown the marks stay.
+      if !isFailed { recent?.didUndo(changes) }
       if failure == .corrupt, requests.count > 1 {
         let single = requests.map { commit([$0], now: now) }
         return (single.flatMap(\.results), single.reduce(0) { $0 + $1.changes })
@@ -45,8 +56,13 @@ final class CommitLoop {
     _ body: (any StoreTransaction, inout any RandomNumberGenerator) throws -> Void
   ) -> StoreError? {
     guard !isFailed else { return StoreError(.failed, "the writer has stopped after a failed commit") }
+    // After a failure whose outcome is unknown nothing is kept any more.
+    defer { if !isFailed { recent?.didAdminister() } }
     do {
-      try writer.write { try body($0, &random) }
+      try writer.write { transaction in
+        try body(transaction, &random)
+        recent?.willAdminister()
+      }
       return nil
     } catch let error as StoreError {
       _ = note(error)

@@ -40,19 +40,21 @@ public final class GroupCommitWriter: Sendable {
   /// Opens the store's writer and starts its thread.
   ///
   /// - Parameters:
+  ///   - recent: is kept true to what is committed. Only for a store to which nobody else writes.
   ///   - decodeSchema: reads what `SchemaRecord.content` keeps. Without it, spaces with a schema take no writes.
   ///   - random: makes salts, ids and epochs. Belongs to the writer's thread from here on.
   ///   - onFatal: called once, on the writer's thread, when a commit failed in a way that must not be retried. The writer refuses everything then.
   public init(
     store: any EntityStore, clock: StoreClock, random: sending any RandomNumberGenerator, options: Options = Options(),
-    decodeSchema: @escaping @Sendable ([UInt8]) throws -> Schema = GroupCommitWriter.noSchemas,
+    recent: RecentEntities? = nil, decodeSchema: @escaping @Sendable ([UInt8]) throws -> Schema = GroupCommitWriter.noSchemas,
     onFatal: @escaping @Sendable (StoreError) -> Void
   ) throws {
     self.options = options
     self.clock = clock
     queue = WorkQueue(capacity: options.queuedRequestsMax)
     let loop = CommitLoop(
-      writer: try store.openWriter(), schemas: SchemaCache(decode: decodeSchema), random: random, onFatal: onFatal)
+      writer: try store.openWriter(), schemas: SchemaCache(decode: decodeSchema), recent: recent, random: random,
+      onFatal: onFatal)
     // The loop belongs to the thread from here on; nothing else keeps it.
     nonisolated(unsafe) let owned = loop
     let worker = WorkerThread { [self] in run(owned) }

@@ -10,7 +10,8 @@ struct SpaceBatch {
   private let ids: [[EntityID]]
   private var judge: SpaceJudge
 
-  var changeCount: Int { judge.changes.count }
+  /// What was stored, in the order of the log.
+  var changes: [Change] { judge.changes }
 
   init(
     _ record: SpaceRecord, _ schema: CompiledSchema?, _ submitted: [WriteSubmission], _ transaction: any StoreTransaction,

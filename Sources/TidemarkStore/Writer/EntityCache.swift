@@ -1,12 +1,10 @@
-internal import TidemarkCore
-internal import TidemarkStore
+public import TidemarkCore
 
-/// The entities that the writer's connection read or wrote latest, so that updating one again does not read it again.
+/// The entities that were read or written latest, in bounded memory, so that what is asked for again is not read again.
 ///
-/// It holds what the connection would read: there is one writer, and each of its changes goes through `SQLiteTransaction`, which puts
-/// the new state here. A rollback takes states back, and whatever changes stored rows in another way makes them stale: then
-/// `forgetAll`. Nothing is allocated before the first entity.
-final class EntityCache {
+/// Whoever owns one keeps it true: puts each new state here, and calls `forgetAll` when stored rows change in another way, a rollback
+/// among them. Nothing is allocated before the first entity. Used by one thread at a time.
+public final class EntityCache {
   private struct Place: Hashable {
     var space: SpaceID
     var key: EntityKey
@@ -34,17 +32,17 @@ final class EntityCache {
   /// Where the search for the next entity to drop begins ("clock": those used since the last round are passed over once).
   private var hand = 0
 
-  init(bytesMax: Int) { self.bytesMax = bytesMax }
+  public init(bytesMax: Int) { self.bytesMax = bytesMax }
 
   /// The state of an entity; `nil` when it is not here.
-  func entity(_ key: EntityKey, in space: SpaceID) -> Entity? {
+  public func entity(_ key: EntityKey, in space: SpaceID) -> Entity? {
     guard let slot = slots[Place(space: space, key: key)] else { return nil }
     slot.wasUsed = true
     return slot.entity
   }
 
   /// Keeps a state in place of the one before. One that is larger than a sixteenth of the cache is not kept.
-  func put(_ entity: Entity, in space: SpaceID) {
+  public func put(_ entity: Entity, in space: SpaceID) {
     let place = Place(space: space, key: entity.key)
     if let slot = slots[place] {
       bytes += entity.fields.bytes.count - slot.entity.fields.bytes.count
@@ -61,8 +59,14 @@ final class EntityCache {
     while bytes > bytesMax, !ring.isEmpty { passOne() }
   }
 
+  /// Keeps a state in place of one that is here; nothing when there is none.
+  func putAgain(_ entity: Entity, in space: SpaceID) {
+    guard slots[Place(space: space, key: entity.key)] != nil else { return }
+    put(entity, in: space)
+  }
+
   /// Forgets everything, and gives the memory back.
-  func forgetAll() {
+  public func forgetAll() {
     bytes = 0
     slots = [:]
     ring = []
