@@ -43,7 +43,10 @@ struct MigrateCommand: ParsableCommand {
     _ settings: StoreOptions, makesStore: Bool = false, _ body: (SQLiteMigrator) throws -> SQLiteMigrator.Status
   ) throws {
     let configuration = try settings.resolve()
-    guard case .sqlite(let folder) = configuration.store else { return }
+    let folder =
+      switch configuration.store {
+      case .sqlite(let folder): folder
+      }
     do {
       let migrator = SQLiteMigrator(folder: folder)
       guard try makesStore || migrator.status().current > 0 else {

@@ -48,6 +48,7 @@ struct Daemon {
     try announceAccess(service)
     logger.notice(
       "ready", metadata: ["host": "\(configuration.host)", "port": "\(listener.port)", "store": "\(configuration.store)"])
+    StartPages.release()
     var reason = StopReason.storeFailed
     for await first in stops {
       reason = first
