@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Callable, Generic, Iterable, Mapping, Sequence, TypeVar, Union
 
-from . import model
+from . import model, schema
 from ._connection import Broken, Ended
 from ._framing import ErrorCode
 from ._messages import METHODS, Method, message, unpack
@@ -189,6 +189,24 @@ def list_spaces() -> Call[Sequence[model.Space]]:
 
 def delete_space(name: str, expected_revision: int) -> Call[int]:
   return _call("DeleteSpace", lambda m: m.revision, False, name=name, expected_revision=expected_revision)
+
+
+def get_schema(space: str, version: int) -> Call[schema.SchemaVersion | None]:
+  return _call("GetSchema", schema.schema_version, space=space, version=version)
+
+
+def apply_schema(
+  space: str, wanted: schema.Schema, expected_version: int, validates_only: bool, allows_breaking: bool
+) -> Call[schema.SchemaResult]:
+  return _call(
+    "ApplySchema", schema.schema_result, validates_only, space=space, schema=wanted.message(), expected_version=expected_version,
+    validate_only=validates_only, allow_breaking=allows_breaking)
+
+
+def rollback_schema(space: str, to_version: int, expected_version: int, validates_only: bool) -> Call[schema.SchemaResult]:
+  return _call(
+    "RollbackSchema", lambda m: schema.schema_result(m.result), validates_only, space=space, to_version=to_version,
+    expected_version=expected_version, validate_only=validates_only)
 
 
 def verify(space: str) -> Call[model.Verification]:

@@ -1,19 +1,22 @@
 """The client for asyncio: the names and the meaning of ``Client``, with ``await``."""
 
 import asyncio
+import inspect
 import time
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any, AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence, TypeVar
+from typing import Any, AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence, TypeVar
 
 from . import _calls as calls
 from . import model
+from . import schema as schemas
 from ._address import parse_address
 from ._async_link import AsyncLink
 from ._bulk import Bulk, Part, undo_parts
 from ._calls import Call, ExpectedLike
 from ._connection import Broken, Ended, Limits
 from ._framing import ErrorCode
+from ._modify import Modification, RetryOnConflict
 from ._retry import DEFAULT, Retry, Timeout, connect_patience, deadline_of, patience
 from .errors import LinkClosed, StatusCode, TidemarkError
 from .values import Fields, FieldValue
@@ -125,6 +128,27 @@ class AsyncClient:
     options = calls.make_options(operation_id, edited_at, known_revision, True)
     return await self._run(calls.get_or_create(space, type, id, fields, options), timeout)
 
+  async def modify(
+    self, space: str, type: str, id: str, change: Callable[[dict[str, FieldValue]], Fields | None | Awaitable[Fields | None]],
+    *, retry: RetryOnConflict | None = None, returns_entity: bool = False, timeout: Timeout = DEFAULT
+  ) -> model.Outcome | None:
+    """Reads an entity, lets ``change``, which may be a coroutine function, edit its fields, and writes what differs."""
+    work = Modification(space, type, id, retry, returns_entity)
+    while True:
+      seen = await self._run(work.read(), timeout)
+      fields = dict(seen.fields)
+      edited = change(fields)
+      if inspect.isawaitable(edited):
+        edited = await edited
+      call = work.write(seen, fields if edited is None else edited)
+      if call is None:
+        return None
+      outcome = await self._run(call, timeout, attempts_before=work.conflicts)
+      pause = work.pause(outcome)
+      if pause is None:
+        return outcome
+      await asyncio.sleep(pause)
+
   def list(
     self, space: str, type: str, *, after_id: str = "", limit: int = 0, deleted: model.Deleted = model.Deleted.EXCLUDE,
     timeout: Timeout = None
@@ -179,6 +203,25 @@ class AsyncClient:
       outcomes = [*await self._run(calls.undo_writes(space, part, on_conflict, mode, validates_only), timeout), *outcomes]
     return outcomes
 
+  # Schemas
+
+  async def get_schema(self, space: str, *, version: int = 0, timeout: Timeout = DEFAULT) -> schemas.SchemaVersion | None:
+    """The schema of a space; ``None`` when it has none. ``version`` 0 is the one in force."""
+    return await self._run(calls.get_schema(space, version), timeout)
+
+  async def apply_schema(
+    self, space: str, schema: schemas.Schema, *, expected_version: int, validates_only: bool = False,
+    allows_breaking: bool = False, timeout: Timeout = DEFAULT
+  ) -> schemas.SchemaResult:
+    """Changes the schema, after the server checked what exists. ``expected_version`` is the one it was made from, 0 for none."""
+    return await self._run(calls.apply_schema(space, schema, expected_version, validates_only, allows_breaking), timeout)
+
+  async def rollback_schema(
+    self, space: str, *, expected_version: int, to_version: int = 0, validates_only: bool = False, timeout: Timeout = DEFAULT
+  ) -> schemas.SchemaResult:
+    """Brings an earlier schema back into force, as a new version; ``to_version`` 0 is the one before the one in force."""
+    return await self._run(calls.rollback_schema(space, to_version, expected_version, validates_only), timeout)
+
   # Spaces, tokens, the server
 
   async def create_space(self, name: str, *, timeout: Timeout = DEFAULT) -> model.Space:
@@ -222,13 +265,13 @@ class AsyncClient:
 
   # How calls are carried out
 
-  async def _run(self, call: Call[T], timeout: Timeout) -> T:
+  async def _run(self, call: Call[T], timeout: Timeout, attempts_before: int = 0) -> T:
     """Carries out a unary call, again and again where that is safe."""
     deadline = deadline_of(timeout, self._timeout)
     attempt = 1
     while True:
       try:
-        return await self._attempt(call, deadline, attempt)
+        return await self._attempt(call, deadline, attempts_before + attempt)
       except TidemarkError as error:
         if not await self._wait_to_retry(error, call, deadline, attempt):
           raise

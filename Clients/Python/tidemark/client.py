@@ -5,16 +5,18 @@ import time
 from contextlib import closing
 from datetime import datetime
 from queue import Empty
-from typing import Any, Generator, Iterable, Iterator, Mapping, Sequence, TypeVar
+from typing import Any, Callable, Generator, Iterable, Iterator, Mapping, Sequence, TypeVar
 
 from . import _calls as calls
 from . import model
+from . import schema as schemas
 from ._address import parse_address
 from ._bulk import Bulk, Part, undo_parts
 from ._calls import Call, ExpectedLike
 from ._connection import Broken, Ended, Limits
 from ._framing import ErrorCode
 from ._link import Link
+from ._modify import Modification, RetryOnConflict
 from ._retry import DEFAULT, Retry, Timeout, connect_patience, deadline_of, patience
 from .errors import LinkClosed, StatusCode, TidemarkError
 from .values import Fields, FieldValue
@@ -122,6 +124,30 @@ class Client:
     options = calls.make_options(operation_id, edited_at, known_revision, True)
     return self._run(calls.get_or_create(space, type, id, fields, options), timeout)
 
+  def modify(
+    self, space: str, type: str, id: str, change: Callable[[dict[str, FieldValue]], Fields | None], *,
+    retry: RetryOnConflict | None = None, returns_entity: bool = False, timeout: Timeout = DEFAULT
+  ) -> model.Outcome | None:
+    """Reads an entity, lets ``change`` edit its fields, and writes what differs against the version that was read.
+
+    ``change`` edits the dictionary it gets, or returns another one. A conflict is the outcome, as of any write, unless ``retry``
+    says how often to begin again from the read; ``change`` is then called again. ``None`` when nothing differs. Raises
+    ``TidemarkError`` with NOT_FOUND when there is no such entity. ``timeout`` holds for each call.
+    """
+    work = Modification(space, type, id, retry, returns_entity)
+    while True:
+      seen = self._run(work.read(), timeout)
+      fields = dict(seen.fields)
+      edited = change(fields)
+      call = work.write(seen, fields if edited is None else edited)
+      if call is None:
+        return None
+      outcome = self._run(call, timeout, attempts_before=work.conflicts)
+      pause = work.pause(outcome)
+      if pause is None:
+        return outcome
+      time.sleep(pause)
+
   def list(
     self, space: str, type: str, *, after_id: str = "", limit: int = 0, deleted: model.Deleted = model.Deleted.EXCLUDE,
     timeout: Timeout = None
@@ -175,6 +201,25 @@ class Client:
       outcomes = [*self._run(calls.undo_writes(space, part, on_conflict, mode, validates_only), timeout), *outcomes]
     return outcomes
 
+  # Schemas
+
+  def get_schema(self, space: str, *, version: int = 0, timeout: Timeout = DEFAULT) -> schemas.SchemaVersion | None:
+    """The schema of a space; ``None`` when it has none. ``version`` 0 is the one in force."""
+    return self._run(calls.get_schema(space, version), timeout)
+
+  def apply_schema(
+    self, space: str, schema: schemas.Schema, *, expected_version: int, validates_only: bool = False,
+    allows_breaking: bool = False, timeout: Timeout = DEFAULT
+  ) -> schemas.SchemaResult:
+    """Changes the schema, after the server checked what exists. ``expected_version`` is the one it was made from, 0 for none."""
+    return self._run(calls.apply_schema(space, schema, expected_version, validates_only, allows_breaking), timeout)
+
+  def rollback_schema(
+    self, space: str, *, expected_version: int, to_version: int = 0, validates_only: bool = False, timeout: Timeout = DEFAULT
+  ) -> schemas.SchemaResult:
+    """Brings an earlier schema back into force, as a new version; ``to_version`` 0 is the one before the one in force."""
+    return self._run(calls.rollback_schema(space, to_version, expected_version, validates_only), timeout)
+
   # Spaces, tokens, the server
 
   def create_space(self, name: str, *, timeout: Timeout = DEFAULT) -> model.Space:
@@ -218,13 +263,13 @@ class Client:
 
   # How calls are carried out
 
-  def _run(self, call: Call[T], timeout: Timeout) -> T:
+  def _run(self, call: Call[T], timeout: Timeout, attempts_before: int = 0) -> T:
     """Carries out a unary call, again and again where that is safe."""
     deadline = deadline_of(timeout, self._timeout)
     attempt = 1
     while True:
       try:
-        return self._attempt(call, deadline, attempt)
+        return self._attempt(call, deadline, attempts_before + attempt)
       except TidemarkError as error:
         if not self._wait_to_retry(error, call, deadline, attempt):
           raise

@@ -31,6 +31,7 @@ FieldValue = Union[Scalar, list, dict, "Json"]
 Fields = Mapping[str, FieldValue]
 
 _Value = message("Value")
+_Scalar = message("Scalar")
 _Field = message("Field")
 _START = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
@@ -99,6 +100,13 @@ def to_value(value: FieldValue) -> Any:
       _put(result.list_value.values.add(), part)
   else:
     _put(result, value)
+  return result
+
+
+def to_scalar(value: Scalar) -> Any:
+  """The protocol's ``Scalar``: a value that a list can hold. Raises ``TypeError`` for any other."""
+  result = _Scalar()
+  _put(result, value)
   return result
 
 
