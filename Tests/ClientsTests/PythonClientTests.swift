@@ -3,7 +3,7 @@ import TidemarkTesting
 import Testing
 
 /// The client of `Clients/Python`, which was written from `docs/PROTOCOL.md` and `Proto/` alone, against the daemon built here.
-@Suite struct PythonClientTests {
+@Suite(.ownThreads) struct PythonClientTests {
   @Test func pythonClientPassesItsTestsAgainstThisDaemon() throws {
     let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()

@@ -3,7 +3,7 @@ import TidemarkTesting
 import Testing
 
 /// How the daemon starts, and what it says when it cannot.
-@Suite(.serialized) struct StartTests {
+@Suite(.serialized, .ownThreads) struct StartTests {
   private struct Finished {
     var status: Int32
     var output: String

@@ -10,8 +10,7 @@ import TidemarkWire
 @Suite(.serialized) struct BulkDaemonTests {
   private func client(_ port: Int) -> TidemarkClient {
     var options = ClientOptions()
-    // Other tests may hold every thread that this one could run on.
-    options.deadline = .seconds(120)
+    options.deadline = .seconds(30)
     return TidemarkClient(ServerAddress(host: "127.0.0.1", port: port), options: options)
   }
 
@@ -23,6 +22,34 @@ import TidemarkWire
       return WriteItem(
         operation: client.makeOperationID(), type: type, id: EntityID("b-\(number)"), action: .create(fields))
     }
+  }
+
+  /// The client's side of it: the queue is longer, and larger, than what the server says that one request may be.
+  @Test func trap15AQueueLongerThanTheAdvertisedLimitsIsSplitWithItsGroupsWhole() async throws {
+    let folder = try TemporaryFolder()
+    let daemon = try DaemonProcess(folder: folder.path)
+    let client = client(daemon.port)
+    let space = client.space(.default)
+    var items = try creates(1_750, client)
+    let note = try #require(FieldPath("note"))
+    for place in items.indices {
+      // Groups of seven, so that one lies across every boundary; the first are large, so that bytes are what cuts.
+      items[place].group = "g\(place / 7)"
+      guard case .create(var fields) = items[place].action else { continue }
+      fields.set(note, .string(String(repeating: "x", count: place < 800 ? 6_000 : 10)))
+      items[place].action = .create(fields)
+    }
+    // One item that cannot be: its group, and only that, is not there afterwards.
+    _ = try await space.create(items[705].type, items[705].id, Fields())
+    let done = Mutex<[Int]>([])
+    let report = try await space.bulk(items) { progress in done.withLock { $0.append(progress.done) } }
+    let steps = done.withLock { $0 }
+    #expect(steps == [686, 1_680, 1_750], "a multiple of seven below 4 MiB, one below 1000 items, and the rest")
+    let failed = items.indices.filter { report.fates[$0].outcome?.code != .applied }
+    #expect(failed == Array(700..<707))
+    #expect(report.fates[705].outcome?.code == .alreadyExists)
+    let revisions = report.fates.filter { $0.outcome?.code == .applied }.compactMap { $0.outcome?.revision?.rawValue }
+    #expect(revisions == (2..<2 + UInt64(items.count - 7)).map { $0 })
   }
 
   @Test func moreThanARequestHoldsIsWrittenInOrderAndFailuresAreRepaired() async throws {
@@ -109,7 +136,6 @@ import TidemarkWire
     let port = first.port
     var options = ClientOptions()
     options.attemptsMax = 1
-    options.deadline = .seconds(120)
     let impatient = TidemarkClient(ServerAddress(host: "127.0.0.1", port: port), options: options)
     let items = try creates(5_000, impatient)
     let killer = Killer(first)

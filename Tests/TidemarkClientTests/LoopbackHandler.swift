@@ -76,7 +76,9 @@ final class LoopbackHandler: CallHandler {
 
   func cancelled(_ call: CallID, reason: CancelReason, connection: any CallConnection) {
     if reason == .client { sightings.note(.cancelled) }
-    connection.complete(call, with: CallReply(status: RPCStatus(.cancelled, "cancelled")))
+    // Whichever of the two is first at the deadline, the client or the server, both say the same.
+    let status = reason == .deadline ? RPCStatus(.deadlineExceeded, "late") : RPCStatus(.cancelled, "cancelled")
+    connection.complete(call, with: CallReply(status: status))
   }
 
   private func fill(_ call: CallID, _ connection: any CallConnection) {

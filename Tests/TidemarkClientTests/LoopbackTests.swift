@@ -19,10 +19,7 @@ import TidemarkWire
   }
 
   private func client(_ listener: TidemarkListener) -> TidemarkClient {
-    var options = ClientOptions()
-    // Other tests may hold every thread that this one could run on.
-    options.deadline = .seconds(120)
-    return TidemarkClient(ServerAddress(host: "127.0.0.1", port: listener.port), options: options)
+    TidemarkClient(ServerAddress(host: "127.0.0.1", port: listener.port))
   }
 
   @Test func cancellingTheTaskCancelsTheCallOnTheWire() async throws {

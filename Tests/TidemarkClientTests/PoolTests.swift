@@ -21,8 +21,6 @@ import TidemarkWire
   private func client(_ listeners: [TidemarkListener], _ pool: PoolOptions, attemptsMax: Int = 8) -> TidemarkClient {
     var options = ClientOptions()
     options.attemptsMax = attemptsMax
-    // Other tests may hold every thread that this one could run on.
-    options.deadline = .seconds(120)
     return TidemarkClient(
       pool: listeners.map { ServerAddress(host: "127.0.0.1", port: $0.port) }, options: options, pool: pool)
   }
@@ -51,7 +49,7 @@ import TidemarkWire
   @Test func thereAreNeverMoreConnectionsThanAllowed() async throws {
     let listener = try await listen()
     var pool = PoolOptions()
-    (pool.connectionsMax, pool.callsPerConnectionMax, pool.waitMax) = (3, 2, .seconds(120))
+    (pool.connectionsMax, pool.callsPerConnectionMax) = (3, 2)
     let client = client([listener], pool)
     try await withThrowingTaskGroup(of: Void.self) { group in
       for _ in 0..<300 { group.addTask { _ = try await client.listSpaces() } }

@@ -1,10 +1,11 @@
 import Foundation
+import TidemarkTesting
 import Testing
 
 @testable import tidemark
 
 /// Many writes from a file, each against the version that was seen.
-@Suite(.serialized) struct BulkCommandTests {
+@Suite(.serialized, .ownThreads) struct BulkCommandTests {
   private func counts(_ finished: Finished) throws -> JSON? { try JSONParser.parse(finished.output)["by_outcome"] }
 
   private func line(_ programs: Programs, _ id: String, _ names: String = "version,title") throws -> String {

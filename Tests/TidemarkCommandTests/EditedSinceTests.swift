@@ -1,10 +1,11 @@
 import Foundation
+import TidemarkTesting
 import Testing
 
 @testable import tidemark
 
 /// An import that updates is no exception to the promise that no edit is lost.
-@Suite(.serialized) struct EditedSinceTests {
+@Suite(.serialized, .ownThreads) struct EditedSinceTests {
   private func summary(_ finished: Finished) throws -> [String: String] {
     let document = try JSONParser.parse(finished.output)
     var counts: [String: String] = [:]

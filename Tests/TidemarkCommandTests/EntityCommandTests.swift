@@ -1,9 +1,10 @@
 import Foundation
+import TidemarkTesting
 import Testing
 
 @testable import tidemark
 
-@Suite(.serialized) struct EntityCommandTests {
+@Suite(.serialized, .ownThreads) struct EntityCommandTests {
   @Test func anEntityLivesItsLifeFromTheCommandLine() async throws {
     let programs = try await Programs()
     let made = try programs.run("create", "booking", "17", "title=Board", "seats:=8", "start@=2025-01-01T00:00:00Z", "--json")

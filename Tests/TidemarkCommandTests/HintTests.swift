@@ -1,10 +1,11 @@
 import Foundation
+import TidemarkTesting
 import Testing
 
 @testable import tidemark
 
 /// What the commands say when something is probably not meant as it was typed.
-@Suite(.serialized) struct HintTests {
+@Suite(.serialized, .ownThreads) struct HintTests {
   @Test func aMistypedCommandIsNamedWithTheOneThatWasMeant() async throws {
     let programs = try await Programs()
     programs.stopDaemon()

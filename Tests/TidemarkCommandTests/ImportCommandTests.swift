@@ -1,9 +1,10 @@
 import Foundation
+import TidemarkTesting
 import Testing
 
 @testable import tidemark
 
-@Suite(.serialized) struct ImportCommandTests {
+@Suite(.serialized, .ownThreads) struct ImportCommandTests {
   private func summary(_ finished: Finished) throws -> [String: String] {
     let document = try JSONParser.parse(finished.output)
     var counts: [String: String] = [:]

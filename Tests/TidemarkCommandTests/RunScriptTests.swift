@@ -3,7 +3,7 @@ import TidemarkTesting
 import Testing
 
 /// `scripts/run` with the programs built beside the test, on a copy with few rows.
-@Suite(.serialized) struct RunScriptTests {
+@Suite(.serialized, .ownThreads) struct RunScriptTests {
   private final class Copy {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tidemark-run-\(UUID().uuidString)")
     let port: Int

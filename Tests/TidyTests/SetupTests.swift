@@ -1,8 +1,9 @@
 import Foundation
+import TidemarkTesting
 import Testing
 
 /// scripts/setup, with programs of our own in place of the machine's.
-@Suite struct SetupTests {
+@Suite(.ownThreads) struct SetupTests {
   private static let swift = "echo 'Swift version 6.3 (swift-6.3-RELEASE)'"
   private static let missingSQLite = "[[ $2 == libsqlite3-dev ]] && exit 1; echo 'Status: install ok installed'"
   private static let noPackageList = "[[ $1 == update ]] && { touch \"$FAKES/updated\"; exit; }; [[ -e $FAKES/updated ]]"

@@ -1,7 +1,8 @@
+import TidemarkTesting
 import Testing
 
 /// The habits of this repository, applied to every file in it.
-@Suite struct TidyTests {
+@Suite(.ownThreads) struct TidyTests {
   /// Files that do not keep a rule yet, by the name of the test. A file that keeps it has to leave the list.
   private static let pending: [String: Set<String>] = [
     "decisionsHaveTheirHeadings()": ["docs/decisions/framing-details.md"],

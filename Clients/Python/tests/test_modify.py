@@ -90,7 +90,7 @@ def test_the_asynchronous_client_loses_no_increment(daemon, room):
   async def main():
     async with AsyncClient(daemon.address) as client:
       async def change(fields):
-        await asyncio.sleep(0)
+        await client.get_space(room[0])
         fields["seats"] += 1
 
       patient = RetryOnConflict(attempts=50, pause_seconds=0.005)
