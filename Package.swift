@@ -107,7 +107,7 @@ let package = Package(
       swiftSettings: [.swiftLanguageMode(.v5)]),
 
     // Tests
-    .testTarget(name: "TidyTests", swiftSettings: strict),
+    .testTarget(name: "TidyTests", dependencies: ["TidemarkTesting"], swiftSettings: strict),
     .target(
       name: "TidemarkTesting", dependencies: ["TidemarkCore", "TidemarkStore"], swiftSettings: strict),
     .target(
@@ -159,7 +159,7 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "TidemarkCommandTests", dependencies: ["TidemarkCore", "TidemarkTesting", "tidemark", "tidemarkd"],
+      name: "TidemarkCommandTests", dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkTesting", "tidemark", "tidemarkd"],
       swiftSettings: strict),
     .testTarget(
       name: "FoundingTests",

@@ -6,6 +6,8 @@ import TidemarkTesting
 struct Finished {
   var status: Int32
   var output: String
+  /// The same as it came, when it is no text.
+  var outputBytes: [UInt8]
   var error: String
 }
 
@@ -37,6 +39,13 @@ final class Programs {
   func file(_ name: String, _ text: String = "") throws -> String {
     let path = folder.appendingPathComponent(name)
     if !text.isEmpty { try Data(text.utf8).write(to: path) }
+    return path.path
+  }
+
+  /// The path of a file with these bytes in the test's folder.
+  func file(_ name: String, bytes: [UInt8]) throws -> String {
+    let path = folder.appendingPathComponent(name)
+    try Data(bytes).write(to: path)
     return path.path
   }
 
@@ -81,8 +90,9 @@ final class Programs {
     process.standardError = try FileHandle(forWritingTo: names[2])
     try process.run()
     process.waitUntilExit()
+    let output = try Data(contentsOf: names[1])
     return Finished(
-      status: process.terminationStatus, output: String(decoding: try Data(contentsOf: names[1]), as: UTF8.self),
+      status: process.terminationStatus, output: String(decoding: output, as: UTF8.self), outputBytes: Array(output),
       error: String(decoding: try Data(contentsOf: names[2]), as: UTF8.self))
   }
 }

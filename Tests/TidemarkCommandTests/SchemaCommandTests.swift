@@ -1,10 +1,13 @@
 import Foundation
+import TidemarkCore
+import TidemarkWire
+import TidemarkTesting
 import Testing
 
 @testable import tidemark
 
 /// Schemas of a space from YAML files, and completion that knows their types.
-@Suite(.serialized) struct SchemaCommandTests {
+@Suite(.serialized, .ownThreads) struct SchemaCommandTests {
   private let first = "types:\n  room:\n    fields:\n      name: string!\n      seats: int\n"
 
   @Test func aSchemaIsComparedAppliedShownAndRolledBack() async throws {
@@ -41,7 +44,44 @@ import Testing
     #expect(try programs.run("schema", "apply", file, "--yes").status == 3)
     let typo = try programs.file("typo.yaml", "types:\n  room:\n    feilds: {}\n")
     let unread = try programs.run("schema", "diff", typo)
-    #expect(unread.status == 1 && unread.error.contains("is 'fields' meant?"))
+    #expect(unread.status == 1 && unread.error.hasSuffix("is 'fields' meant?\n"), "\(unread.error)")
+  }
+
+  @Test func aSchemaGoesOutAndInAsProtobuf() async throws {
+    let programs = try await Programs()
+    #expect(try programs.run("schema", "apply", programs.file("hotel.yaml", first), "--yes").status == 0)
+    let shown = try programs.run("schema", "show", "--format", "protobuf")
+    #expect(shown.status == 0 && shown.error.contains("--expected 1"), "\(shown.error)")
+    let bytes = shown.outputBytes
+    #expect(try Schema.decode(bytes) == SchemaText.read(first))
+    let copy = try programs.file("hotel.binpb", bytes: bytes)
+    let same = try programs.run("schema", "diff", copy)
+    #expect(same.status == 0 && same.error.contains("Nothing differs."), "\(same.error)")
+    // The name of the file says what it is, unless --format does.
+    let named = try programs.file("hotel.dat", bytes: bytes)
+    #expect(try programs.run("schema", "diff", named).status == 1)
+    #expect(try programs.run("schema", "diff", named, "--format", "protobuf").status == 0)
+    let summary = String(repeating: "ä", count: 150)
+    let more = try SchemaText.read(
+      "types:\n  room:\n    summary: \(summary)\n    fields:\n      name: string!\n      seats: int\n      beds: int\n")
+    let wider = try programs.file("wider.pb", bytes: try more.encode())
+    #expect(try programs.run("schema", "apply", wider).status == 2)
+    #expect(try programs.run("schema", "apply", wider, "--expected", "1").status == 0)
+    #expect(try programs.run("schema", "show").output.contains("beds: int"))
+    let piped = try programs.run("schema", "diff", "-", input: first)
+    #expect(piped.status == 3 && piped.output.contains("field_removed"), "\(piped.output)\(piped.error)")
+    #expect(try programs.run("schema", "show", "--format", "xml").status == 2)
+  }
+
+  @Test func whatIsNoSchemaIsNeverTakenForAnEmptyOne() async throws {
+    let programs = try await Programs()
+    #expect(try programs.run("schema", "apply", programs.file("hotel.yaml", first), "--yes").status == 0)
+    _ = FileManager.default.createFile(atPath: programs.folder.path + "/empty.pb", contents: Data())
+    let empty = try programs.run("schema", "apply", programs.file("empty.pb"), "--yes", "--allow-breaking")
+    #expect(empty.status == 1 && empty.error.contains("it has no types"), "\(empty.error)")
+    let text = try programs.run("schema", "apply", programs.file("text.pb", first), "--yes", "--allow-breaking")
+    #expect(text.status == 1 && text.error.contains("is no schema: "), "\(text.error)")
+    #expect(try programs.run("schema", "show").output.contains("name: string!"))
   }
 
   @Test func completionKnowsSpacesTypesAndContexts() async throws {

@@ -7,51 +7,46 @@ import TidemarkWire
 struct SchemaCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "schema", abstract: "Show, compare, apply and roll back the schema of a space.",
-    discussion: "Schemas are YAML files; Examples/schemas holds whole ones. Changing one needs the role admin on the space.",
+    discussion: """
+      Schemas are YAML files, or binary protobuf messages tidemark.v1.Schema in files named .pb or .binpb; Examples/schemas \
+      holds whole ones. Changing one needs the role admin on the space.
+      """,
     subcommands: [SchemaShow.self, SchemaDiffCommand.self, SchemaApply.self, SchemaRollback.self])
-}
-
-/// The first line of a schema that was shown, which says what it was made from.
-enum SchemaFile {
-  private static let mark = "# version "
-
-  static func text(_ found: SchemaVersion, _ space: SpaceName) -> String {
-    "\(mark)\(found.version) of '\(space)', by \(found.applied.by) at \(TimeText.format(found.applied.at))\n"
-      + SchemaText.write(found.schema)
-  }
-
-  /// Reads a schema, and the version it was made from when its first line says so.
-  static func read(_ path: String) throws(CommandFailure) -> (schema: Schema, version: UInt64?) {
-    do {
-      let text = try TextFile.read(path).text
-      var version: UInt64?
-      if text.hasPrefix(mark) { version = UInt64(text.dropFirst(mark.count).prefix { $0.isNumber }) }
-      return (try SchemaText.read(text), version)
-    } catch let error as TextFile.Failure {
-      throw CommandFailure(.failed, "\(error.what).")
-    } catch {
-      throw CommandFailure(.failed, "'\(path)' is no schema: \(error).", code: "unreadable")
-    }
-  }
 }
 
 struct SchemaShow: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "show", abstract: "Print the schema of the space as YAML.",
-    discussion:
-      "Its first line names the version, so that applying an edited copy is checked against it. Exits with 1 when there is none.")
+    commandName: "show", abstract: "Print the schema of the space as YAML or protobuf.",
+    discussion: """
+      The first line of YAML names the version, so that applying an edited copy is checked against it; with protobuf it is told \
+      on standard error. Exits with 1 when there is none.
+      """)
 
   @Option(help: "An earlier version in place of the one in force.") var version: UInt64?
+  @Option(help: "The form to print.") var format = SchemaFormat.yaml
   @OptionGroup var server: ServerOptions
 
   func run() async throws {
+    if format == .protobuf, Terminal.isOutputTerminal {
+      throw CommandFailure.usage("A protobuf message is no text for a terminal: write it to a file, with > FILE.binpb.")
+    }
     try await CallOptions.run(server) { session in
       guard let found = try await session.space.getSchema(version: version) else {
         throw CommandFailure(
           .failed, "The space '\(session.target.space)' has no schema\(version.map { " of version \($0)" } ?? "").",
           code: "not_found", advice: ["Entities of any form are taken. To apply one: tidemark schema apply FILE.yaml"])
       }
-      StandardStream.output.write(SchemaFile.text(found, session.target.space))
+      switch format {
+      case .yaml: StandardStream.output.write(SchemaFile.text(found, session.target.space))
+      case .protobuf:
+        let bytes: [UInt8]
+        do { bytes = try found.schema.encode() } catch {
+          throw CommandFailure(.failed, "The schema cannot be encoded: it is too large.")
+        }
+        StandardStream.output.write(bytes)
+        session.note(
+          "Version \(found.version). To apply an edited copy: tidemark schema apply FILE.binpb --expected \(found.version)")
+      }
       StandardStream.output.flush()
     }
   }
@@ -62,13 +57,15 @@ struct SchemaDiffCommand: AsyncParsableCommand {
     commandName: "diff", abstract: "Tell what a schema would change, and which entities stand in its way.",
     discussion: "Nothing is changed. Exits with 3 when it would be refused, with 5 when it was made from another version.")
 
-  @Argument(help: "The schema, a YAML file.") var file: String
+  @Argument(help: "The schema, in YAML or protobuf; '-' is standard input.", completion: .file()) var file: String
+  @Option(help: "Its form; by the name of the file when it is not given: protobuf for .pb and .binpb, yaml otherwise.")
+  var format: SchemaFormat?
   @Flag(help: "As if breaking changes were allowed.") var allowBreaking = false
   @OptionGroup var options: CallOptions
 
   func run() async throws {
     if options.output.listsFields(SchemaReport.columns) { return }
-    let (schema, version) = try SchemaFile.read(file)
+    let (schema, version) = try SchemaFile.read(file, format)
     try await options.run { session in
       let current = try await session.space.getSchema()?.version ?? 0
       let answer = try await session.space.applySchema(
@@ -88,7 +85,9 @@ struct SchemaApply: AsyncParsableCommand {
       another version is in force, with 3 when it was refused.
       """)
 
-  @Argument(help: "The schema, a YAML file.") var file: String
+  @Argument(help: "The schema, in YAML or protobuf; '-' is standard input.", completion: .file()) var file: String
+  @Option(help: "Its form; by the name of the file when it is not given: protobuf for .pb and .binpb, yaml otherwise.")
+  var format: SchemaFormat?
   @Option(help: "The version it was made from; 0 for none.") var expected: UInt64?
   @Flag(help: "Apply it although it breaks programs or data.") var allowBreaking = false
   @Flag(help: "Do not ask.") var yes = false
@@ -96,7 +95,7 @@ struct SchemaApply: AsyncParsableCommand {
 
   func run() async throws {
     if options.output.listsFields(SchemaReport.columns) { return }
-    let (schema, version) = try SchemaFile.read(file)
+    let (schema, version) = try SchemaFile.read(file, format)
     try await options.run { session in
       var seen = expected ?? version
       if seen == nil {

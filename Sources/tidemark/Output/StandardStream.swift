@@ -21,9 +21,11 @@ final class StandardStream: Sendable {
 
   private init(descriptor: Int32) { self.descriptor = descriptor }
 
-  func write(_ text: String) {
+  func write(_ text: String) { write(text.utf8) }
+
+  func write(_ new: some Sequence<UInt8> & Sendable) {
     buffer.withLock { bytes in
-      bytes.append(contentsOf: text.utf8)
+      bytes.append(contentsOf: new)
       if bytes.count >= StandardStream.bufferBytesMax { drain(&bytes) }
     }
   }

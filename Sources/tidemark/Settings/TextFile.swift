@@ -16,23 +16,30 @@ enum TextFile {
     var isMissing = false
   }
 
-  /// Reads a file.
+  /// Reads a file of text; `-` is standard input.
   ///
   /// - Returns: the text, and whether others than the owner may read it.
   static func read(_ path: String) throws(Failure) -> (text: String, isOpenToOthers: Bool) {
-    guard let file = fopen(path, "r") else {
+    let (bytes, isOpen) = try readBytes(path)
+    guard let text = String(validating: bytes, as: UTF8.self) else { throw Failure(what: "'\(path)' is no small text file") }
+    return (text, isOpen)
+  }
+
+  /// Reads a file; `-` is standard input.
+  ///
+  /// - Returns: the bytes, and whether others than the owner may read it.
+  static func readBytes(_ path: String) throws(Failure) -> (bytes: [UInt8], isOpenToOthers: Bool) {
+    guard let file = path == "-" ? fdopen(dup(0), "r") : fopen(path, "r") else {
       throw Failure(what: "'\(path)' cannot be read: \(systemText())", isMissing: errno == ENOENT)
     }
     defer { fclose(file) }
     var bytes = [UInt8](repeating: 0, count: bytesMax + 1)
     let count = fread(&bytes, 1, bytes.count, file)
     guard ferror(file) == 0 else { throw Failure(what: "'\(path)' cannot be read: \(systemText())") }
-    guard count <= bytesMax, let text = String(validating: bytes[..<count], as: UTF8.self) else {
-      throw Failure(what: "'\(path)' is no small text file")
-    }
+    guard count <= bytesMax else { throw Failure(what: "'\(path)' is larger than 1 MiB") }
     var status = stat()
     let isOpen = fstat(fileno(file), &status) == 0 && status.st_mode & 0o077 != 0
-    return (text, isOpen)
+    return (Array(bytes[..<count]), isOpen)
   }
 
   /// Replaces a file in one step; only the owner may read it. Makes its folder when it is missing.
