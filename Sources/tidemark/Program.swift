@@ -12,6 +12,10 @@ enum Program {
 
   private static func run(_ arguments: [String]) async -> ExitStatus {
     do {
+      if ["--version", "version"].contains(arguments.first), arguments.count == 1 {
+        StandardStream.output.write("tidemark \(ToolVersion.text)\n")
+        return .done
+      }
       if let mistyped = Spelling.check(arguments, root: Tidemark.self) { throw mistyped }
       var command = try Tidemark.parseAsRoot(arguments)
       if var asynchronous = command as? any AsyncParsableCommand {
@@ -73,9 +77,8 @@ struct Tidemark: AsyncParsableCommand {
 
       \(ExitStatus.help)
 
-      Start with: tidemark cheat
+      Start with: tidemark cheat. 'tidemark --version' prints the version.
       """,
-    version: "tidemark \(ToolVersion.text)",
     subcommands: [
       Get.self, Create.self, PatchCommand.self, Delete.self, Restore.self, List.self, Import.self, Export.self, BulkCommand.self,
       SpaceCommand.self, SchemaCommand.self, TokenCommand.self, Verify.self, Ping.self, ContextCommand.self, Doctor.self,

@@ -20,6 +20,11 @@ struct BulkFileNames: Equatable {
     let slash = file.lastIndex(of: "/").map { file.index(after: $0) } ?? file.startIndex
     var stem = file
     if let dot = file[slash...].lastIndex(of: "."), dot > slash { stem = String(file[..<dot]) }
+    self.init(stem: stem, format: format)
+  }
+
+  /// `moves` gives `moves.results.ndjson` and `moves.failed.csv`.
+  init(stem: String, format: FileFormat) {
     results = stem + ".results.ndjson"
     failed = stem + (format == .csv ? ".failed.csv" : ".failed.ndjson")
   }
@@ -90,6 +95,8 @@ struct BulkHistory {
   /// The epoch of that space, which tells it from others of the same name; `nil` when the file does not say.
   private(set) var epoch: String?
   private(set) var entries: [Entry] = []
+  /// Whether some line was one of results.
+  private var isKnown = false
 
   /// Reads a results file.
   ///
@@ -118,13 +125,20 @@ struct BulkHistory {
 
   private mutating func take(_ line: LineSplitter.Line, _ done: Set<String>, _ path: String) throws(CommandFailure) {
     guard let record = try? JSONParser.parse(line.bytes) else {
+      guard isKnown else {
+        throw CommandFailure(
+          .failed, "'\(path)' holds no results of a bulk; these are in a file NAME.results.ndjson.", code: "unreadable",
+          advice: ["To send the rows of a file:  tidemark bulk FILE"])
+      }
       throw CommandFailure(.failed, "'\(path)', line \(line.number): this is no line of results.", code: "unreadable")
     }
     if case .object(let members)? = record["bulk"] {
       space = JSON.object(members)["space"]?.string
       epoch = JSON.object(members)["epoch"]?.string
+      isKnown = true
     }
     guard let outcome = record["outcome"]?.string else { return }
+    isKnown = true
     var number = line.number
     if case .number(let text)? = record["line"] { number = Int(text) ?? number }
     entries.append(Entry(line: number, record: record, outcome: outcome, isDone: done.contains(outcome)))
@@ -136,6 +150,13 @@ struct BulkHistory {
     return entries.reduce(into: [:]) { found, entry in
       if entry.isDone, let name = entry.record["write"]?.string { found[name] = entry.record }
     }
+  }
+
+  /// Whether an object is a line of a results file, which must not be taken for a row: its members would become fields.
+  static func isLine(_ members: [JSON.Member]) -> Bool {
+    let names = Set(members.map(\.name))
+    if case .object? = members.first(where: { $0.name == "bulk" })?.value { return members.count == 1 }
+    return names.isSuperset(of: ["line", "operation", "outcome"]) && !names.isDisjoint(with: ["write", "message"])
   }
 
   /// Refuses results of another space.

@@ -4,11 +4,13 @@ import TidemarkCore
 struct BulkRow: Sendable {
   /// The line on which it begins, from 1.
   var line: Int
-  /// The type and the id as the file says them, for messages.
+  /// The type and the id as the file says them, for messages; empty when it does not.
   var type: String
   var id: String
-  /// The word for what is asked, for example `update`.
+  /// The word for what is asked, for example `update`; empty when the line cannot be read.
   var operation: String
+  /// The write that is taken back; `nil` for a row of a file.
+  var undone: OperationID?
   /// The write, with its operation id.
   var content: Result<WriteItem, ImportRow.Problem>
   /// Names the write whatever its policy for conflicts is: the same row has the same name in every run.
@@ -20,6 +22,14 @@ struct BulkRow: Sendable {
   var group: String? {
     guard case .success(let item) = content else { return unreadGroup }
     return item.group
+  }
+
+  /// Where it stands and what it asks, as far as that is known: `line 3  update room '7'`.
+  var place: String {
+    if id.isEmpty, let undone { return "\(operation) \(undone)" }
+    var words = [operation, type].filter { !$0.isEmpty }
+    if !id.isEmpty { words.append("'\(id)'") }
+    return words.isEmpty ? "line \(line)" : "line \(line)  " + words.joined(separator: " ")
   }
 
   /// Whether it stands in no file.
@@ -92,6 +102,9 @@ struct BulkRowMaker {
   /// - Parameter header: of a CSV file.
   mutating func make(_ row: ImportRow, header: [String]?) -> BulkRow {
     let words = Words(row.source, header)
+    if case .text = row.source, case .failure(let problem) = row.content {
+      return BulkRow(line: row.line, type: "", id: "", operation: "", content: .failure(problem), source: row.source)
+    }
     let operation = words["operation"] ?? (words["version"] == nil ? "create" : "update")
     var made = BulkRow(
       line: row.line, type: words["type"] ?? options.type?.text ?? "", id: row.idText ?? "", operation: operation,
@@ -103,6 +116,9 @@ struct BulkRowMaker {
   private mutating func read(
     _ row: ImportRow, _ words: Words, _ word: String, _ made: inout BulkRow
   ) throws(ImportRow.Problem) -> WriteItem {
+    if case .object(let members) = row.source, BulkHistory.isLine(members) {
+      throw ImportRow.Problem(what: "this is a line of results, not a row; 'tidemark bulk retry' sends failed rows again")
+    }
     let content = try row.content.get()
     guard let operation = BulkOperation(rawValue: word) else {
       let known = BulkOperation.allCases.map(\.rawValue)

@@ -90,6 +90,10 @@ struct BulkSession {
   ///
   /// - Parameter advice: commands to go on with when some failed.
   func finish(_ tally: BulkTally, _ end: BulkJob.End, advice: [String]) throws {
+    if case .unreadable(let failure) = end, tally.rows == 0 {
+      outputs.results?.discard()
+      throw failure
+    }
     // What an earlier run did stays known when this one did nothing.
     let keepsEarlier = tally.isUnanswered && names.map { TextFile.exists($0.results) } ?? false
     if keepsEarlier { outputs.results?.discard() } else { try outputs.results?.close() }

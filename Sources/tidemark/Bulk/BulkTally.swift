@@ -13,8 +13,9 @@ struct BulkResult: Sendable {
   /// One line of a results file.
   func json() throws(CorruptFields) -> JSON {
     var members: [JSON.Member] = [
-      .init("line", .int(row.line)), .init("type", .string(row.type)), .init("id", .string(outcome?.id?.text ?? row.id)),
-      .init("operation", .string(row.operation)), .init("outcome", .string(word)),
+      .init("line", .int(row.line)), .init("type", .nonEmpty(row.type)),
+      .init("id", .nonEmpty(outcome?.id?.text ?? row.id)), .init("operation", .nonEmpty(row.operation)),
+      .init("outcome", .string(word)),
     ]
     if let name = row.name { members.append(.init("write", .string(name.description))) }
     if let outcome {
@@ -67,10 +68,10 @@ struct BulkTally {
     let order = OutcomeCode.allCases.map(\.word) + ["unreadable", "not_sent"]
     var parts = order.compactMap { word in counts[word].map { "\($0) \(word.spaced)" } }
     if doneBefore > 0 { parts.insert("\(doneBefore) done by an earlier run", at: 0) }
-    let rate = Int(Double(rows) / max(seconds, 0.001))
+    let rate = rows == 0 ? "" : "; \(TimeSpan.text(seconds)), \(Int(Double(rows) / max(seconds, 0.001)))/s"
     let head = validatesOnly ? "would be: " : ""
     var lines = [
-      "\(rows) \(rows == 1 ? one : what): \(head)\(parts.isEmpty ? "nothing" : parts.joined(separator: ", ")); \(TimeSpan.text(seconds)), \(rate)/s"
+      "\(rows) \(rows == 1 ? one : what): \(head)\(parts.isEmpty ? "nothing" : parts.joined(separator: ", "))\(rate)"
         + (isComplete ? "" : "; not complete")
     ]
     if replays > 0 { lines.append("\(replays) of them had been done before, and were not done twice") }
@@ -81,7 +82,7 @@ struct BulkTally {
 
   private static func story(of failure: BulkResult) -> [String] {
     let row = failure.row
-    var lines = ["line \(row.line)  \(row.operation) \(row.type) '\(row.id)'  \(failure.word.spaced): \(failure.message)"]
+    var lines = ["\(row.place)  \(failure.word.spaced): \(failure.message)"]
     lines += (failure.outcome?.violations ?? []).filter { $0.message != failure.message }.map { violation in
       "  " + (violation.field.map { "\($0): " } ?? "") + violation.message
     }

@@ -66,8 +66,9 @@ struct UndoJob {
       case .notExecuted(let error), .unknown(let error): fatal = fatal ?? error
       case .outcome(let outcome):
         let told = BulkRow(
-          line: row.line, type: row.type.isEmpty ? outcome.type.text : row.type, id: outcome.id?.text ?? row.id,
-          operation: "undo", content: .failure(ImportRow.Problem(what: "")), source: .text(""))
+          line: row.line, type: row.type.isEmpty && outcome.id != nil ? outcome.type.text : row.type,
+          id: outcome.id?.text ?? row.id, operation: "undo", undone: row.operation,
+          content: .failure(ImportRow.Problem(what: "")), source: .text(""))
         let result = BulkResult(row: told, word: outcome.code.word, message: outcome.message, outcome: outcome)
         tally.add(result)
         try output.take(result, header: nil)

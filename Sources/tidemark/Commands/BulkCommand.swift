@@ -10,37 +10,61 @@ struct BulkCommand: AsyncParsableCommand {
     abstract: "Write many entities from a file, each against the version that was seen.",
     usage: """
       tidemark bulk <file> [--type <type>] [--map column:kind,...] [options]
+      tidemark bulk - --format <format> [--name <name>] [--type <type>] [options]
       tidemark bulk retry <results> [--only <outcomes>] [options]
       tidemark bulk undo <operation> | <results> [options]
       """,
     subcommands: [BulkRun.self, BulkRetryCommand.self, BulkUndo.self], defaultSubcommand: BulkRun.self)
 }
 
-/// What all of them take.
+/// What those take that send rows.
 struct BulkFlags: ParsableArguments {
+  /// What may become of a row whose entity was changed since.
+  enum Policy: String, CaseIterable, ExpressibleByArgument { case fail, merge, overwrite }
+
   @Option(
     help: ArgumentHelp(
-      "What becomes of a row whose entity was changed since: fail, merge (other fields were changed) or overwrite.",
-      valueName: "policy"))
-  var onConflict = "fail"
+      """
+      What becomes of a row whose entity was changed since. It fails; or it is merged, when others changed other fields; or it \
+      overwrites what they changed.
+      """, valueName: "policy"))
+  var onConflict = Policy.fail
   @Flag(help: "All rows or none; at most 1000.") var atomic = false
   @Flag(help: "Only tell what would become of the rows. Nothing is stored and no file is written.") var validateOnly = false
 
-  func policy() throws(CommandFailure) -> OnConflict {
+  var policy: OnConflict {
     switch onConflict {
-    case "fail": return .fail
-    case "merge": return .merge
-    case "overwrite": return .overwrite
-    default: throw .usage("--on-conflict is fail, merge or overwrite.")
+    case .fail: .fail
+    case .merge: .merge
+    case .overwrite: .overwrite
     }
   }
+}
+
+/// What an undo takes. It never overwrites: what came after the write that is taken back is not its business.
+struct UndoFlags: ParsableArguments {
+  /// What may become of a write whose entity was changed since.
+  enum Policy: String, CaseIterable, ExpressibleByArgument { case fail, merge }
+
+  @Option(
+    help: ArgumentHelp(
+      "What becomes of a write whose entity was changed since. It stays; or it is undone, when others changed other fields.",
+      valueName: "policy"))
+  var onConflict = Policy.fail
+  @Flag(help: "All writes or none; at most 1000.") var atomic = false
+  @Flag(help: "Only tell what would become of the writes. Nothing is stored and no file is written.") var validateOnly = false
+
+  var policy: OnConflict { onConflict == .merge ? .merge : .fail }
 }
 
 /// Sends the rows of a file.
 struct BulkRun: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run", abstract: "Send the rows of a CSV or JSON Lines file (the default).",
-    usage: "tidemark bulk <file> [--type <type>] [--map column:kind,...] [options]",
+    usage: """
+      tidemark bulk <file> [--type <type>] [--map column:kind,...] [options]
+      tidemark bulk - --format <format> [--name <name>] [--type <type>] [options]
+      """,
     discussion: """
       Columns, and members of JSON rows: type (or --type), id, version (the one that was seen), operation (create, \
       get_or_create, update, replace, delete or restore; update when there is a version, create otherwise), group \
@@ -54,10 +78,15 @@ struct BulkRun: AsyncParsableCommand {
       Running the same command again continues where it stopped, also after Ctrl-C or a crash: operation ids come from the \
       content of the rows, so receipts answer for what was done. --run NAME makes it another bulk.
 
+      Rows from standard input ('-', or no file and a pipe) leave no files, so that 'retry' and 'undo' have nothing to go on \
+      from; --name NAME writes NAME.results.ndjson and NAME.failed.csv. The same rows again are not done twice either way.
+
       Exits with 3 when some rows failed; with --atomic, with the status of the row that failed.
       """)
 
-  @Argument(help: "The file.", completion: .file()) var file: String
+  @Argument(help: "The file; '-' is standard input, and so is none when rows are piped in.", completion: .file())
+  var file: String?
+  @Option(help: "What the results are called in place of the file: NAME.results.ndjson and NAME.failed.csv.") var name: String?
   @Option(help: "The type of rows that name none.", completion: .types) var type: String?
   @Option(help: "The column that holds the ids.") var idColumn = "id"
   @Option(help: ArgumentHelp("How columns are read: column:kind or column:kind:field, joined by commas.", valueName: "map"))
@@ -73,27 +102,26 @@ struct BulkRun: AsyncParsableCommand {
   func run() async throws {
     if options.output.listsFields(BulkSession.columns) { return }
     let type = try type.map { text throws(CommandFailure) in try Arguments.type(text) }
-    let policy = try flags.policy()
-    let format = try FileFormat.chosen(format, for: file)
-    guard file != "-" else { throw CommandFailure.usage("A bulk is a file, so that its results can stand beside it.") }
+    let source = try source()
+    let format = try FileFormat.chosen(format, for: source)
     var map = try ColumnMap(maps: map, columns: column)
     map.reserved = BulkRowMaker.reserved
     Interruption.watch()
-    let names = BulkFileNames(of: file, format: format)
+    let names = try names(source, format)
     let reader = try RowReader(
-      path: file, format: format, idColumn: idColumn, map: map, isInterrupted: { Interruption.isRequested })
+      path: source, format: format, idColumn: idColumn, map: map, isInterrupted: { Interruption.isRequested })
     defer { reader.close() }
     try await options.run { session in
       let bulk = BulkOptions(
-        space: session.target.space, type: type, mode: flags.atomic ? .atomic : .partial, onConflict: policy,
+        space: session.target.space, type: type, mode: flags.atomic ? .atomic : .partial, onConflict: flags.policy,
         validatesOnly: flags.validateOnly, run: runName)
       let epoch = try await session.space.describe().epoch
       var done: [String: JSON] = [:]
-      if !flags.validateOnly, TextFile.exists(names.results) {
+      if let names, TextFile.exists(names.results) {
         done = try BulkHistory(path: names.results).done(in: epoch)
       }
       let output = try BulkSession(
-        session, bulk, names: flags.validateOnly ? nil : names, what: "rows", one: "row", source: file, epoch: epoch)
+        session, bulk, names: names, what: "rows", one: "row", source: source, epoch: epoch)
       var rows = reader
       var maker = BulkRowMaker(options: bulk)
       var header: [String]?
@@ -111,8 +139,37 @@ struct BulkRun: AsyncParsableCommand {
     }
   }
 
-  private func advice(_ tally: BulkTally, _ names: BulkFileNames) -> [String] {
-    BulkAdvice.lines(tally, names) + [
+  /// The file, or `-` for standard input.
+  private func source() throws(CommandFailure) -> String {
+    guard let file else {
+      guard !Terminal.isInputTerminal else {
+        throw .usage("Say which file holds the rows.", advice: ["To see how such a file looks: tidemark bulk --help"])
+      }
+      return try fromStandardInput()
+    }
+    return file == "-" ? try fromStandardInput() : file
+  }
+
+  private func fromStandardInput() throws(CommandFailure) -> String {
+    guard options.server.tokenFile != "-" else {
+      throw .usage("Standard input cannot hold both the rows and the token: give the token another way.")
+    }
+    return "-"
+  }
+
+  /// The files to leave; `nil` for none.
+  private func names(_ source: String, _ format: FileFormat) throws(CommandFailure) -> BulkFileNames? {
+    if let name, name.isEmpty || name.hasSuffix("/") { throw .usage("--name is the beginning of a name of files.") }
+    if flags.validateOnly { return nil }
+    if let name { return BulkFileNames(stem: name, format: format) }
+    return source == "-" ? nil : BulkFileNames(of: source, format: format)
+  }
+
+  private func advice(_ tally: BulkTally, _ names: BulkFileNames?) -> [String] {
+    guard let names else {
+      return ["No results were kept, so 'retry' and 'undo' have nothing to go on from: give --name NAME to keep them."]
+    }
+    return BulkAdvice.lines(tally, names) + [
       "To mend the rows by hand, edit that file and:      tidemark bulk \(ShellText.quote(names.failed))\(reading)"
     ]
   }
@@ -133,6 +190,9 @@ enum BulkAdvice {
   static func lines(_ tally: BulkTally, _ names: BulkFileNames) -> [String] {
     let results = ShellText.quote(names.results)
     var lines: [String] = []
+    if tally.counts[OutcomeCode.alreadyExists.word] != nil {
+      lines.append("To change what exists already, name the version you saw in a column 'version'.")
+    }
     if tally.conflicts > 0 {
       lines.append("To write on top of what is told here:              tidemark bulk retry \(results) --only conflict")
       lines.append(
@@ -164,11 +224,12 @@ struct BulkRetryCommand: AsyncParsableCommand {
 
   func run() async throws {
     if options.output.listsFields(BulkSession.columns) { return }
-    let policy = try flags.policy()
+    let policy = flags.policy
     let wanted = only.map { Set($0.split(separator: ",").map { $0.trimmingBlanks }) }
     let known = OutcomeCode.allCases.map(\.word) + ["unreadable", "not_sent"]
     for word in wanted ?? [] where !known.contains(word) {
-      throw CommandFailure.usage("There is no outcome '\(word)'.", advice: ["To see what there is: tidemark outcomes"])
+      let meant = Spelling.nearest(word, known).first.map { " Is '\($0)' meant?" } ?? ""
+      throw CommandFailure.usage("There is no outcome '\(word)'.\(meant)", advice: ["To see what there is: tidemark outcomes"])
     }
     let history = try BulkHistory(path: results)
     let names = BulkFileNames(ofResults: results, "retry")
@@ -227,13 +288,12 @@ struct BulkUndo: AsyncParsableCommand {
       """)
 
   @Argument(help: "An operation id of a write, or the results of a bulk.", completion: .file()) var target: String
-  @OptionGroup var flags: BulkFlags
+  @OptionGroup var flags: UndoFlags
   @OptionGroup var options: CallOptions
 
   func run() async throws {
     if options.output.listsFields(BulkSession.columns) { return }
-    let policy = try flags.policy()
-    guard policy != .overwrite else { throw CommandFailure.usage("An undo never overwrites: --on-conflict is fail or merge.") }
+    let policy = flags.policy
     Interruption.watch()
     let single = UUIDText.parse(target)
     let history = try single == nil ? BulkHistory(path: target) : nil

@@ -42,9 +42,11 @@ struct CSVRowMaker {
     var seen: Set<String> = []
     for column in header where !seen.insert(column).inserted { throw .usage("The file has two columns '\(column)'.") }
     guard let index = header.firstIndex(of: name) else {
-      throw .usage(
-        "The file has no column '\(name)' for the ids.",
-        advice: ["It has: \(header.joined(separator: ", "))", "Say which column holds the ids:  --id-column NAME"])
+      var advice = ["It has: \(header.joined(separator: ", "))", "Say which column holds the ids:  --id-column NAME"]
+      if header.count == 1, let mark = [";", "\t"].first(where: { header[0].contains($0) }) {
+        advice = ["Columns are parted by commas, and here by \(mark == ";" ? "semicolons" : "tabs"): write the file so."]
+      }
+      throw .usage("The file has no column '\(name)' for the ids.", advice: advice)
     }
     idColumn = index
     for column in map.targets.keys.sorted() where !seen.contains(column) {
@@ -126,6 +128,7 @@ struct JSONRowMaker {
 
   private func unread(_ line: LineSplitter.Line, _ what: String) -> ImportRow {
     let text = String(decoding: line.bytes, as: UTF8.self)
+    let what = text.trimmingBlanks.hasPrefix("[") ? "\(what): one object a line is expected, and no list around them" : what
     return ImportRow(line: line.number, idText: nil, content: .failure(ImportRow.Problem(what: what)), source: .text(text))
   }
 

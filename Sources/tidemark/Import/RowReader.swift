@@ -18,7 +18,7 @@ enum FileFormat: String {
     let name = file.lowercased()
     if name.hasSuffix(".csv") { return .csv }
     if name.hasSuffix(".jsonl") || name.hasSuffix(".ndjson") { return .jsonl }
-    throw .usage("Say what '\(file)' is: --format csv or --format jsonl.")
+    throw .usage("Say what \(file == "-" ? "standard input holds" : "'\(file)' is"): --format csv or --format jsonl.")
   }
 }
 

@@ -55,13 +55,19 @@ final class Progress: Sendable {
     let done = min(fraction, 1)
     let filled = Int(done * 20)
     text = "[\(String(repeating: "#", count: filled))\(String(repeating: ".", count: 20 - filled))] \(Int(done * 100)) %  " + text
-    return text + ", \(TimeSpan.text(seconds * (1 - done) / done)) left"
+    return text + ", \(TimeSpan.text(max(1, (seconds * (1 - done) / done).rounded(.up)))) left"
   }
 }
 
 /// Spans of time for people.
 enum TimeSpan {
+  /// `17 ms`, `1.8 s`, `12 s`, `3 min 20 s` or `2 h 5 min`.
   static func text(_ seconds: Double) -> String {
+    if seconds < 0.9995 { return "\(max(1, Int((max(0, seconds) * 1_000).rounded()))) ms" }
+    if seconds < 9.95 {
+      let tenths = Int((seconds * 10).rounded())
+      return tenths % 10 == 0 ? "\(tenths / 10) s" : "\(tenths / 10).\(tenths % 10) s"
+    }
     let whole = Int(min(seconds, 3_600_000).rounded(.up))
     if whole < 60 { return "\(whole) s" }
     if whole < 3_600 { return "\(whole / 60) min \(whole % 60) s" }

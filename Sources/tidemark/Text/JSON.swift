@@ -22,6 +22,9 @@ enum JSON: Hashable, Sendable {
   /// Text, or null when there is none.
   static func text(_ value: String?) -> JSON { value.map { .string($0) } ?? .null }
 
+  /// Text, or null when it is empty.
+  static func nonEmpty(_ value: String) -> JSON { value.isEmpty ? .null : .string(value) }
+
   /// The value of a member of an object; `nil` when there is none.
   subscript(name: String) -> JSON? {
     guard case .object(let members) = self else { return nil }
