@@ -1,7 +1,7 @@
 # Everything a person or the CI does with this repository. `make help` lists it.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test check check-format check-proto check-generated check-imports fix generate bench fuzz clean
+.PHONY: help run demo test check check-format check-proto check-generated check-imports fix generate man bench fuzz clean
 
 swift_sources := Package.swift Sources Clients Benchmarks Tests
 buf := .tools/venv/bin/buf
@@ -49,6 +49,14 @@ fix: ## Formats what check-format finds, and generates anew
 generate: ## C code and descriptors from Proto
 	@scripts/setup test
 	scripts/generate
+
+man: ## The manual pages in docs/man, from what the programs say of themselves
+	@scripts/setup run
+	swift build --product tidemark
+	swift build --product tidemarkd
+	@mkdir -p docs/man
+	scripts/manual .build/debug/tidemark 1 >docs/man/tidemark.1
+	scripts/manual .build/debug/tidemarkd 8 >docs/man/tidemarkd.8
 
 bench: ## Measures against the raw limits of this machine
 	@scripts/setup test
