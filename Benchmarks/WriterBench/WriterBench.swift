@@ -34,7 +34,7 @@ final class WriterBench {
     var options = GroupCommitWriter.Options()
     options.itemsPerCommitMax = itemsPerRequest * requestsPerCommit
     writer = try GroupCommitWriter(
-      store: store, clock: WriterBench.clock, random: BufferedRandom(SystemRandomNumberGenerator()), options: options
+      store: store, clock: WriterBench.clock, random: BufferedRandom(), options: options
     ) { error in
       print("the writer failed: \(error)")
       exit(1)

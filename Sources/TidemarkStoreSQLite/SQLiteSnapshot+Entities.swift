@@ -3,32 +3,31 @@ internal import TidemarkSQLite
 internal import TidemarkStore
 
 extension SQLiteSnapshot {
+  func entity(_ key: EntityKey, in space: SpaceID) throws -> Entity? {
+    try reading { try memory?.entities.entity(key, in: space) ?? readEntity(key, in: space) }
+  }
+
   func entities(_ keys: [EntityKey], in space: SpaceID) throws -> [Entity?] {
     try reading {
       var entities: [Entity?] = []
       entities.reserveCapacity(keys.count)
-      let statement = try statements[.entity]
-      defer { statement.reset() }
-      statement.bind(Int64(space.rawValue), at: 1)
-      statement.bind(space.placeBase, at: 4)
-      for key in keys {
-        if let known = memory?.entities.entity(key, in: space) {
-          entities.append(known)
-          continue
-        }
-        guard let type = try types.number(of: key.type, in: space) else {
-          entities.append(nil)
-          continue
-        }
-        statement.bind(type, at: 2)
-        statement.bind(unsafeBytes: scratch.id(key.id), at: 3)
-        let found = try statement.step() ? try entity(key, statement, in: space) : nil
-        statement.reset()
-        if let found { memory?.entities.put(found, in: space) }
-        entities.append(found)
-      }
+      for key in keys { entities.append(try memory?.entities.entity(key, in: space) ?? readEntity(key, in: space)) }
       return entities
     }
+  }
+
+  private func readEntity(_ key: EntityKey, in space: SpaceID) throws -> Entity? {
+    guard let type = try types.number(of: key.type, in: space) else { return nil }
+    let statement = try statements[.entity]
+    defer { statement.reset() }
+    statement.bind(Int64(space.rawValue), at: 1)
+    statement.bind(type, at: 2)
+    statement.bind(unsafeBytes: scratch.id(key.id), at: 3)
+    statement.bind(space.placeBase, at: 4)
+    guard try statement.step() else { return nil }
+    let found = try entity(key, statement, in: space)
+    memory?.entities.put(found, in: space)
+    return found
   }
 
   func entities(

@@ -19,14 +19,11 @@ final class Scratch {
 
   /// The bytes of an id; valid until the next use of its place.
   func id(_ id: EntityID, at place: Int = Place.id) -> UnsafeRawBufferPointer {
-    var text = id.text
-    return text.withUTF8 { bytes in
-      // An id has at most 128 bytes. The bound keeps the promise of memory safety should that ever change.
-      let count = min(bytes.count, Limits.entityIDBytesMax)
-      let target = UnsafeMutableRawBufferPointer(rebasing: memory[place..<(place + count)])
-      target.copyBytes(from: bytes.prefix(count))
-      return UnsafeRawBufferPointer(target)
-    }
+    // An id has at most 128 bytes. The bound keeps the promise of memory safety should that ever change.
+    let count = min(id.text.utf8.count, Limits.entityIDBytesMax)
+    let target = UnsafeMutableRawBufferPointer(rebasing: memory[place..<(place + count)])
+    target.copyBytes(from: id.text.utf8.prefix(count))
+    return UnsafeRawBufferPointer(target)
   }
 
   func store(_ value: Bytes16, at place: Int) -> UnsafeRawBufferPointer {

@@ -41,12 +41,12 @@ class MemorySnapshot: StoreSnapshot {
 
   func space(named name: SpaceName) throws -> SpaceRecord? { state.spaces.values.first { $0.name == name } }
 
-  func entities(_ keys: [EntityKey], in space: SpaceID) throws -> [Entity?] {
-    try keys.map { key in
-      guard let part = state.parts[space], let head = part.heads[key] else { return nil }
-      return try part.entry(at: head.revision)?.change.entity
-    }
+  func entity(_ key: EntityKey, in space: SpaceID) throws -> Entity? {
+    guard let part = state.parts[space], let head = part.heads[key] else { return nil }
+    return try part.entry(at: head.revision)?.change.entity
   }
+
+  func entities(_ keys: [EntityKey], in space: SpaceID) throws -> [Entity?] { try keys.map { try entity($0, in: space) } }
 
   func entities(
     of type: TypeName, in space: SpaceID, after: EntityID?, deleted: DeletedFilter, limit: Int, bytesMax: Int

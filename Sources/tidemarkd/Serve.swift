@@ -72,7 +72,7 @@ struct Daemon {
     options.entityCacheBytesMax = configuration.entityCacheBytesMax
     let store = try Engine.open(configuration.store)
     return try TidemarkService(
-      store: store, options: options, clock: .system, random: BufferedRandom(SystemRandomNumberGenerator()), logger: logger,
+      store: store, options: options, clock: .system, random: BufferedRandom(), logger: logger,
       onFatal: { _ in onFatal() })
   }
 

@@ -27,7 +27,7 @@ struct TokenCommand: AsyncParsableCommand {
     do {
       let service = try TidemarkService(
         store: Engine.open(configuration.store), options: .init(), clock: .system,
-        random: BufferedRandom(SystemRandomNumberGenerator()),
+        random: BufferedRandom(),
         logger: Logger(label: "tidemarkd") { StreamLogHandler.standardError(label: $0) },
         onFatal: { _ in })
       let token = try service.createToken(principal: principal, roleEverywhere: role)

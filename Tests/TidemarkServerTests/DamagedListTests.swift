@@ -67,6 +67,7 @@ private final class CircularSnapshot: StoreSnapshot {
 
   func spaces() throws -> [SpaceRecord] { try base.spaces() }
   func space(named name: SpaceName) throws -> SpaceRecord? { try base.space(named: name) }
+  func entity(_ key: EntityKey, in space: SpaceID) throws -> Entity? { try base.entity(key, in: space) }
   func entities(_ keys: [EntityKey], in space: SpaceID) throws -> [Entity?] { try base.entities(keys, in: space) }
   func logEntry(at revision: Revision, in space: SpaceID) throws -> LogEntry? { try base.logEntry(at: revision, in: space) }
   func logRows(after revision: Revision, in space: SpaceID, limit: Int) throws -> [LogRow] {

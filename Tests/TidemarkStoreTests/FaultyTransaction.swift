@@ -11,6 +11,8 @@ final class FaultyTransaction: StoreTransaction {
     self.store = store
   }
 
+  func entity(_ key: EntityKey, in space: SpaceID) throws -> Entity? { try entities([key], in: space).first ?? nil }
+
   func entities(_ keys: [EntityKey], in space: SpaceID) throws -> [Entity?] {
     if case .damaged(let id)? = store.current, keys.contains(where: { $0.id.text == id }) {
       throw StoreError(.corrupt, "asked for by the test")

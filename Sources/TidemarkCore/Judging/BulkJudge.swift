@@ -95,12 +95,17 @@ extension SpaceJudge {
 
   /// Judges one item, once what it refers to is known.
   private mutating func judge(_ index: Int, _ bulk: Bulk, _ verdicts: [Verdict], bytesMax: Int) throws -> Verdict {
-    var item = bulk.items[index]
-    // What was done before is told, however much the items are about.
-    let receipt = JudgeState.ReceiptKey(principal: bulk.principal.name, operation: item.operation)
-    if index > 0, state.bytes > bytesMax, state.receipt(receipt) == nil {
-      return .judged(outcome(.aborted, item, bulk.ids[index], message: Messages.tooMuchData))
+    if index > 0, state.bytes > bytesMax {
+      // What was done before is told, however much the items are about.
+      let receipt = JudgeState.ReceiptKey(principal: bulk.principal.name, operation: bulk.items[index].operation)
+      if state.receipt(receipt) == nil {
+        return .judged(outcome(.aborted, bulk.items[index], bulk.ids[index], message: Messages.tooMuchData))
+      }
     }
+    if bulk.items[index].standsAlone {
+      return try judge(bulk.items[index], id: bulk.ids[index], content: bulk.contents[index], by: bulk.principal)
+    }
+    var item = bulk.items[index]
     var ids: [Int: EntityID] = [:]
     for reference in item.references.map(\.item) + (item.afterItem.map { [$0] } ?? []) where ids[reference] == nil {
       guard verdicts.indices.contains(reference) else {
@@ -160,6 +165,9 @@ extension SpaceJudge.Verdict {
 }
 
 extension WriteItem {
+  /// Whether it refers to no other item.
+  fileprivate var standsAlone: Bool { afterItem == nil && references.isEmpty }
+
   /// Puts the ids and the state of earlier items in place.
   fileprivate mutating func resolve(
     _ bulk: Bulk, _ verdicts: [SpaceJudge.Verdict], _ ids: [Int: EntityID], epoch: Epoch

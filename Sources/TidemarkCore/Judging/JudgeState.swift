@@ -6,6 +6,15 @@ struct JudgeState {
   struct ReceiptKey: Hashable {
     var principal: PrincipalName
     var operation: OperationID
+
+    /// The operation tells nearly all apart: at most as many are equal as principals write at once.
+    func hash(into hasher: inout Hasher) { hasher.combine(operation) }
+  }
+
+  /// An entity that was looked at.
+  private struct Known {
+    let key: EntityKey
+    var entity: Entity?
   }
 
   /// What is there to be taken back.
@@ -17,8 +26,8 @@ struct JudgeState {
   }
 
   private enum Undo {
-    case entity(EntityKey, Entity?)
-    case receipt(ReceiptKey)
+    case entity(Int, Entity?)
+    case receipt(Int)
     case holder(HeldKey, EntityID?)
     case reference(HeldReference, Bool)
   }
@@ -26,8 +35,15 @@ struct JudgeState {
   private let source: any JudgeSource
   /// The latest revision, the changes so far included.
   private(set) var revision: Revision
-  private var entities: [EntityKey: Entity?]
-  private var receipts: [ReceiptKey: Receipt] = [:]
+  /// What was given before the first item. What `known` says goes before.
+  private let given: [EntityKey: Entity?]
+  private var known: [Known] = []
+  /// Where in `known` an entity is: each is looked at several times, and searched for once.
+  private var places: [EntityKey: Int] = [:]
+  private var latestPlace = 0
+  private var receipts: [Receipt?] = []
+  /// Where in `receipts` the one of an operation is, or will be.
+  private var receiptPlaces: [ReceiptKey: Int] = [:]
   /// Who holds a key, and who held it before the first item.
   private var holders: [HeldKey: (before: EntityID?, now: EntityID?)] = [:]
   /// By target: whether a reference is there, and whether it was before the first item.
@@ -35,7 +51,7 @@ struct JudgeState {
   /// In order of their revisions.
   private(set) var changes: [Change] = []
   private(set) var newReceipts: [(principal: PrincipalName, receipt: Receipt)] = []
-  /// Whether an entity that was only pointed to is alive. What `entities` says of it goes before.
+  /// Whether an entity that was only pointed to is alive. What `known` says of it goes before.
   private var lives: [EntityKey: Bool] = [:]
   /// The bytes of the fields that were looked up or made, and `bytesPerEntity` for each time.
   private(set) var bytes = 0
@@ -46,26 +62,54 @@ struct JudgeState {
   private static let bytesPerEntity = 512
   private static let changesPerRead = 8
 
-  init(revision: Revision, entities: [EntityKey: Entity?], source: any JudgeSource) {
+  /// - Parameter itemCount: how many items will be judged, about.
+  init(revision: Revision, entities: [EntityKey: Entity?], itemCount: Int, source: any JudgeSource) {
     self.revision = revision
-    self.entities = entities
+    given = entities
     self.source = source
+    known.reserveCapacity(itemCount)
+    places.reserveCapacity(itemCount)
+    receipts.reserveCapacity(itemCount)
+    receiptPlaces.reserveCapacity(itemCount)
+    changes.reserveCapacity(itemCount)
+    newReceipts.reserveCapacity(itemCount)
   }
 
   // MARK: Entities and receipts
 
   mutating func entity(_ key: EntityKey) throws -> Entity? {
-    if let known = entities[key] { return known }
-    let found = try source.entity(key)
-    entities[key] = .some(found)
-    bytes += (found?.fields.bytes.count ?? 0) + JudgeState.bytesPerEntity
+    if let place = place(of: key) { return known[place].entity }
+    let found: Entity?
+    if let entity = given.isEmpty ? nil : given[key] {
+      found = entity
+    } else {
+      found = try source.entity(key)
+      bytes += (found?.fields.bytes.count ?? 0) + JudgeState.bytesPerEntity
+    }
+    add(key, found)
     return found
+  }
+
+  /// Where an entity that was looked at is kept.
+  private mutating func place(of key: EntityKey) -> Int? {
+    // What is changed was mostly looked at just before.
+    if latestPlace < known.count, known[latestPlace].key == key { return latestPlace }
+    guard let place = places[key] else { return nil }
+    latestPlace = place
+    return place
+  }
+
+  private mutating func add(_ key: EntityKey, _ entity: Entity?) {
+    latestPlace = known.count
+    places[key] = latestPlace
+    known.append(Known(key: key, entity: entity))
   }
 
   /// Whether an entity is alive. Its fields are not kept: many entities may be pointed to.
   mutating func isAlive(_ key: EntityKey) throws -> Bool {
-    if let known = entities[key] { return known?.life == .alive }
-    if let known = lives[key] { return known }
+    if let place = place(of: key) { return known[place].entity?.life == .alive }
+    if let entity = given[key] { return entity?.life == .alive }
+    if let isAlive = lives[key] { return isAlive }
     let isAlive = try source.entity(key)?.life == .alive
     lives[key] = isAlive
     return isAlive
@@ -112,26 +156,40 @@ struct JudgeState {
 
   /// Adds a change at the next revision.
   mutating func apply(_ change: Change) {
-    let key = change.entity.key
-    if marks > 0 { undo.append(.entity(key, entities[key] ?? nil)) }
+    if let place = place(of: change.entity.key) {
+      if marks > 0 { undo.append(.entity(place, known[place].entity)) }
+      known[place].entity = change.entity
+    } else {
+      add(change.entity.key, change.entity)
+      if marks > 0 { undo.append(.entity(latestPlace, nil)) }
+    }
     revision = change.entity.revision
-    entities[key] = .some(change.entity)
     bytes += change.entity.fields.bytes.count + JudgeState.bytesPerEntity
     changes.append(change)
   }
 
-  func receipt(_ key: ReceiptKey) -> Receipt? { receipts[key] }
+  func receipt(_ key: ReceiptKey) -> Receipt? { receiptPlaces[key].flatMap { receipts[$0] } }
+
+  /// Where the receipt of an operation is, or will be: for `receipt(at:)` and `keep`.
+  mutating func receiptPlace(_ key: ReceiptKey) -> Int {
+    let place = receiptPlaces[key, default: receipts.count].keptInPlace()
+    if place == receipts.count { receipts.append(nil) }
+    return place
+  }
+
+  func receipt(at place: Int) -> Receipt? { receipts[place] }
 
   /// Gives a receipt that is stored.
   mutating func add(_ receipt: Receipt, of principal: PrincipalName) {
-    receipts[ReceiptKey(principal: principal, operation: receipt.operation)] = receipt
+    let place = receiptPlace(ReceiptKey(principal: principal, operation: receipt.operation))
+    receipts[place] = receipt
   }
 
   /// Keeps a receipt of now.
-  mutating func keep(_ receipt: Receipt, _ key: ReceiptKey) {
-    if marks > 0 { undo.append(.receipt(key)) }
-    receipts[key] = receipt
-    newReceipts.append((key.principal, receipt))
+  mutating func keep(_ receipt: Receipt, of principal: PrincipalName, at place: Int) {
+    if marks > 0 { undo.append(.receipt(place)) }
+    receipts[place] = receipt
+    newReceipts.append((principal, receipt))
   }
 
   // MARK: Unique keys
@@ -216,8 +274,8 @@ struct JudgeState {
     marks -= 1
     while undo.count > mark.undo, let step = undo.popLast() {
       switch step {
-      case .entity(let key, let entity): entities[key] = .some(entity)
-      case .receipt(let key): receipts[key] = nil
+      case .entity(let place, let entity): known[place].entity = entity
+      case .receipt(let place): receipts[place] = nil
       case .holder(let key, let holder): holders[key]?.now = holder
       case .reference(let reference, let isThere): references[reference.target]?[reference]?.now = isThere
       }
@@ -226,4 +284,9 @@ struct JudgeState {
     newReceipts.removeSubrange(mark.receipts...)
     revision = mark.revision
   }
+}
+
+extension Int {
+  /// The number itself. Mutating, so that a dictionary puts its default in place with the same search that finds it.
+  fileprivate mutating func keptInPlace() -> Int { self }
 }

@@ -2,7 +2,10 @@
 extension SpaceJudge {
   /// A write that found its entity, or may make it.
   struct Attempt {
-    var item: WriteItem
+    var action: WriteAction
+    var operation: OperationID
+    /// When the person made the edit; `nil` when not said.
+    var editedAt: Timestamp?
     var key: EntityKey
     var principal: Principal
     var manner = ChangeManner.plain
@@ -12,12 +15,14 @@ extension SpaceJudge {
     if let known = item.knownRevision, known < context.receiptFloor {
       return .refuse(.receiptExpired, nil, Messages.receiptExpired)
     }
-    var attempt = Attempt(item: item, key: EntityKey(type: item.type, id: id), principal: principal)
+    var attempt = Attempt(
+      action: item.action, operation: item.operation, editedAt: item.editedAt, key: EntityKey(type: item.type, id: id),
+      principal: principal)
     let current = try state.entity(attempt.key)
-    if let epoch = item.action.expected?.epoch, epoch != context.epoch {
+    guard let expected = attempt.action.expected else { return try make(attempt, current) }
+    if let epoch = expected.epoch, epoch != context.epoch {
       return .refuse(.epochChanged, current, Messages.epochChanged)
     }
-    guard let expected = item.action.expected else { return try make(attempt, current) }
     guard let current else { return .refuse(.notFound, nil, Messages.notFound(item.type, id)) }
     if current.life != .alive, let revision = expected.revision, revision <= context.fence, revision < current.revision {
       return .refuse(.purged, current, Messages.purged(current))
@@ -37,7 +42,7 @@ extension SpaceJudge {
 
   /// A create or a get-or-create.
   private mutating func make(_ attempt: Attempt, _ current: Entity?) throws -> Decision {
-    switch attempt.item.action {
+    switch attempt.action {
     case .create(let fields):
       if let current, current.life == .alive {
         return .refuse(.alreadyExists, current, Messages.alreadyExists(current))
@@ -56,7 +61,7 @@ extension SpaceJudge {
 
   /// A write to an entity that is in the expected state, or is to be overwritten.
   private mutating func change(_ attempt: Attempt, _ entity: Entity) throws -> Decision {
-    switch attempt.item.action {
+    switch attempt.action {
     case .create, .getOrCreate: return try make(attempt, entity)
     case .update(let patch, _):
       if let refusal = absence(of: entity) { return refusal }
@@ -134,10 +139,10 @@ extension SpaceJudge {
       key: attempt.key, version: previous?.version.next ?? .first, revision: state.revision.next, life: kind.life,
       created: created, updated: mark, fields: fields)
     // An edit cannot have been made after now: a clock that runs ahead would win for ever.
-    let editedAt = context.schema == nil ? nil : attempt.item.editedAt.map { min($0, context.now) }
+    let editedAt = context.schema == nil ? nil : attempt.editedAt.map { min($0, context.now) }
     state.apply(
       Change(
-        entity: entity, kind: kind, previous: previous?.revision ?? .zero, operation: attempt.item.operation,
+        entity: entity, kind: kind, previous: previous?.revision ?? .zero, operation: attempt.operation,
         manner: attempt.manner, editedAt: editedAt))
     return entity
   }

@@ -15,13 +15,13 @@ extension SpaceJudge {
     let kinds = { (name: FieldPath) in type?[name]?.merge ?? .register }
     let fields = try base.fields.decoded()
     let current = try entity.fields.decoded()
-    let stamp = EditStamp(editedAt: attempt.item.editedAt ?? context.now, operation: attempt.item.operation)
+    let stamp = EditStamp(editedAt: attempt.editedAt ?? context.now, operation: attempt.operation)
       .clamped(to: context.now)
     let stamps = try SpaceJudge.stamps(history, kinds)
     let rebased: RebasedWrite
     let kind: ChangeKind
     var checked: Patch?
-    switch attempt.item.action {
+    switch attempt.action {
     case .update(let patch, _):
       kind = .update
       // As for every update, what was wrong before and is not touched is not held against it.

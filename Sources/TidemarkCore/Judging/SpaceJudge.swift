@@ -60,9 +60,11 @@ public struct SpaceJudge {
   var state: JudgeState
 
   /// Begins with the latest entities that the items name; `nil` for one that is known not to exist. Others are looked up.
-  public init(context: Context, entities: [EntityKey: Entity?], source: any JudgeSource) {
+  ///
+  /// - Parameter itemCount: how many items will be judged, about; what they take is then made room for at once.
+  public init(context: Context, entities: [EntityKey: Entity?], itemCount: Int = 0, source: any JudgeSource) {
     self.context = context
-    state = JudgeState(revision: context.revision, entities: entities, source: source)
+    state = JudgeState(revision: context.revision, entities: entities, itemCount: itemCount, source: source)
   }
 
   /// The latest revision, the changes judged so far included.
@@ -97,8 +99,8 @@ public struct SpaceJudge {
     guard principal.can(.writer, in: context.space) else {
       return .judged(outcome(.forbidden, item, id, message: Messages.forbidden))
     }
-    let receiptKey = JudgeState.ReceiptKey(principal: principal.name, operation: item.operation)
-    if let receipt = state.receipt(receiptKey) {
+    let receiptPlace = state.receiptPlace(JudgeState.ReceiptKey(principal: principal.name, operation: item.operation))
+    if let receipt = state.receipt(at: receiptPlace) {
       return receipt.content == content ? .replay(receipt) : .judged(misuse(item, id))
     }
     let decision: Decision
@@ -109,7 +111,7 @@ public struct SpaceJudge {
     state.keep(
       Receipt(
         operation: item.operation, content: content, code: outcome.code, version: outcome.version, revision: outcome.revision),
-      receiptKey)
+      of: principal.name, at: receiptPlace)
     return .judged(outcome)
   }
 

@@ -156,31 +156,39 @@ extension String {
   /// Compares by bytes of UTF-8. Swift's `==` would take canonically equivalent texts for one.
   func hasSameBytes(as other: String) -> Bool {
     guard utf8.count == other.utf8.count else { return false }
-    var (mine, others) = (self, other)
-    // Eight bytes at a time: names are compared several times per write, and a UTF8View is walked byte by byte.
-    return mine.withUTF8 { mine in
-      others.withUTF8 { others in
-        let (left, right) = (UnsafeRawBufferPointer(mine), UnsafeRawBufferPointer(others))
-        guard left.count >= 8 else {
-          for index in 0..<left.count where left[index] != right[index] { return false }
-          return true
-        }
-        // The last word may overlap the one before it.
-        let last = left.count - 8
-        var offset = 0
-        while offset < last {
-          let word = left.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-          guard word == right.loadUnaligned(fromByteOffset: offset, as: UInt64.self) else { return false }
-          offset += 8
-        }
-        return left.loadUnaligned(fromByteOffset: last, as: UInt64.self)
-          == right.loadUnaligned(fromByteOffset: last, as: UInt64.self)
+    // Not `withUTF8`: it asks for a copy of either, which counts references.
+    let isSame = utf8.withContiguousStorageIfAvailable { mine in
+      other.utf8.withContiguousStorageIfAvailable { others in
+        UnsafeRawBufferPointer(mine).hasSameBytes(as: UnsafeRawBufferPointer(others))
       }
     }
+    return (isSame ?? nil) ?? utf8.elementsEqual(other.utf8)
   }
   func precedesByBytes(_ other: String) -> Bool { utf8.lexicographicallyPrecedes(other.utf8) }
   func hashBytes(into hasher: inout Hasher) {
-    var copy = self
-    copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    if utf8.withContiguousStorageIfAvailable({ hasher.combine(bytes: UnsafeRawBufferPointer($0)) }) == nil {
+      var copy = self
+      copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    }
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  /// Compares eight bytes at a time: names are compared several times per write. Both have the same count.
+  fileprivate func hasSameBytes(as other: UnsafeRawBufferPointer) -> Bool {
+    guard baseAddress != other.baseAddress else { return true }
+    guard count >= 8 else {
+      for index in 0..<count where self[index] != other[index] { return false }
+      return true
+    }
+    // The last word may overlap the one before it.
+    let last = count - 8
+    var offset = 0
+    while offset < last {
+      let word = loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      guard word == other.loadUnaligned(fromByteOffset: offset, as: UInt64.self) else { return false }
+      offset += 8
+    }
+    return loadUnaligned(fromByteOffset: last, as: UInt64.self) == other.loadUnaligned(fromByteOffset: last, as: UInt64.self)
   }
 }

@@ -20,7 +20,7 @@ final class LoopDispatcher: CallHandler {
   private var credentials: [UInt64: RememberedCredentials] = [:]
   /// Replies are encoded here, one after the other.
   private var buffer = ByteBuffer()
-  private var random = BufferedRandom(SystemRandomNumberGenerator())
+  private var random = BufferedRandom()
 
   init(service: TidemarkService, loop: any EventLoop) {
     self.service = service

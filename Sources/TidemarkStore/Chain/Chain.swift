@@ -110,10 +110,9 @@ private struct ChainBytes {
 
   /// Appends a length of four bytes and the text.
   mutating func append(_ text: String) {
-    var text = text
-    text.withUTF8 { utf8 in
-      append(UInt32(truncatingIfNeeded: utf8.count))
-      append(UnsafeRawBufferPointer(utf8))
+    append(UInt32(truncatingIfNeeded: text.utf8.count))
+    if text.utf8.withContiguousStorageIfAvailable({ append(UnsafeRawBufferPointer($0)) }) == nil {
+      for byte in text.utf8 { append(byte) }
     }
   }
 

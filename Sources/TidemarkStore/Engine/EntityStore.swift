@@ -52,6 +52,9 @@ public protocol StoreSnapshot: AnyObject {
   /// The space of this name; `nil` when there is none.
   func space(named name: SpaceName) throws -> SpaceRecord?
 
+  /// The latest version of an entity, as `entities` answers it.
+  func entity(_ key: EntityKey, in space: SpaceID) throws -> Entity?
+
   /// The latest version of each entity, in the order of the keys; `nil` for an entity that never was. Deleted and purged ones are returned.
   func entities(_ keys: [EntityKey], in space: SpaceID) throws -> [Entity?]
 

@@ -29,7 +29,9 @@ struct SpaceBatch {
     let context = SpaceJudge.Context(
       space: record.name, epoch: record.epoch, revision: record.revision, receiptFloor: record.receiptFloor,
       fence: record.fence, now: self.now, schema: schema)
-    judge = SpaceJudge(context: context, entities: entities, source: TransactionSource(transaction, record.id))
+    judge = SpaceJudge(
+      context: context, entities: entities, itemCount: requests.reduce(0) { $0 + $1.items.count },
+      source: TransactionSource(transaction, record.id))
     try addReceipts()
   }
 
@@ -63,8 +65,7 @@ struct SpaceBatch {
     _ room: inout BatchTransaction.Room
   ) throws -> (entities: [EntityKey: Entity?], count: Int) {
     var entities: [EntityKey: Entity?] = [:]
-    // The judge adds those of bulks.
-    entities.reserveCapacity(requests.reduce(0) { $0 + $1.items.count })
+    entities.reserveCapacity(requests.reduce(0) { $0 + ($1.items.count == 1 ? 1 : 0) })
     var count = 0
     var keys: [EntityKey] = []
     while count < requests.count, room.loaded > 0 {
@@ -88,7 +89,7 @@ struct SpaceBatch {
   private mutating func addReceipts() throws {
     var operations: [PrincipalName: [OperationID]] = [:]
     for request in requests where request.principal.can(.writer, in: record.name) {
-      for item in request.items { operations[request.principal.name, default: []].append(item.operation) }
+      operations[request.principal.name, default: []].append(contentsOf: request.items.lazy.map(\.operation))
     }
     for (principal, ids) in operations {
       judge.add(try transaction.receipts(ids, of: principal, in: record.id).compactMap { $0 }, of: principal)
@@ -153,7 +154,15 @@ struct SpaceBatch {
 
   private func storeReceipts() throws {
     var receipts: [PrincipalName: [Receipt]] = [:]
-    for (principal, receipt) in judge.receipts { receipts[principal, default: []].append(receipt) }
+    let made = judge.receipts
+    var start = 0
+    while start < made.count {
+      // Those of one request stand together.
+      let principal = made[start].principal
+      let end = made[start...].firstIndex { $0.principal != principal } ?? made.count
+      receipts[principal, default: []].append(contentsOf: made[start..<end].lazy.map(\.receipt))
+      start = end
+    }
     for (principal, made) in receipts { try transaction.insertReceipts(made, of: principal, in: record.id, at: now) }
   }
 
@@ -171,19 +180,22 @@ struct SpaceBatch {
   private func result(of request: WriteSubmission, _ verdicts: [SpaceJudge.Verdict]) throws -> WriteResult {
     var outcomes: [Outcome] = []
     outcomes.reserveCapacity(verdicts.count)
-    for (item, verdict) in zip(request.items, verdicts) {
-      var outcome: Outcome
-      switch verdict {
-      case .judged(let judged): outcome = judged
-      case .replay(let receipt): outcome = try transaction.replay(receipt, type: item.type, id: item.id, in: record)
+    for index in verdicts.indices {
+      switch verdicts[index] {
+      case .judged(let judged): outcomes.append(judged)
+      case .replay(let receipt):
+        outcomes.append(
+          try transaction.replay(receipt, type: request.items[index].type, id: request.items[index].id, in: record))
       case .corrupt:
+        let item = request.items[index]
         // Undoes the transaction: the other items of the request were judged, too, and a request with damage does nothing.
         throw StoreError(.corrupt, "the fields of the entity \(item.type)/\(item.id?.text ?? "") do not decode")
       }
-      // An id that the server made is told only with the entity that has it.
-      if item.id == nil, item.afterItem == nil, !outcome.code.isSuccess { outcome.id = nil }
-      if let entity = outcome.entity, entity.fields.bytes.count > request.entityBytesMax { outcome.entity = nil }
-      outcomes.append(outcome)
+      if !outcomes[index].code.isSuccess, request.items[index].id == nil, request.items[index].afterItem == nil {
+        // An id that the server made is told only with the entity that has it.
+        outcomes[index].id = nil
+      }
+      if request.entityBytesMax < outcomes[index].entity?.fields.bytes.count ?? 0 { outcomes[index].entity = nil }
     }
     return .outcomes(outcomes)
   }

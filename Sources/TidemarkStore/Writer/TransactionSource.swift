@@ -10,7 +10,7 @@ final class TransactionSource: JudgeSource {
     self.space = space
   }
 
-  func entity(_ key: EntityKey) throws -> Entity? { try transaction.entities([key], in: space).first ?? nil }
+  func entity(_ key: EntityKey) throws -> Entity? { try transaction.entity(key, in: space) }
 
   func history(of entity: Entity, downTo version: EntityVersion, limit: Int) throws -> [Change] {
     try transaction.history(of: entity, downTo: version, limit: limit, in: space)
