@@ -61,7 +61,7 @@ public final class EntityCache {
 
   /// Keeps a state in place of one that is here; nothing when there is none.
   func putAgain(_ entity: Entity, in space: SpaceID) {
-    guard slots[Place(space: space, key: entity.key)] != nil else { return }
+    guard !slots.isEmpty, slots[Place(space: space, key: entity.key)] != nil else { return }
     put(entity, in: space)
   }
 

@@ -45,7 +45,7 @@ public final class RecentEntities: Sendable {
     }
   }
 
-  private static let shardCount = 8
+  fileprivate static let shardCount = 8
   private static let bucketCount = 512
   private static let underWay = UInt64.max
 
@@ -124,23 +124,42 @@ public final class RecentEntities: Sendable {
 
   private func forEach(_ changes: [StoredChanges], _ body: (inout State, _ bucket: Int, Entity, SpaceID) -> Void) {
     for part in changes {
-      for change in part.changes {
-        let place = place(of: change.entity.key)
-        place.shard.state.withLock { body(&$0, place.bucket, change.entity, part.space) }
+      for (shard, indices) in zip(shards, part.places) where !indices.isEmpty {
+        shard.state.withLock { state in
+          for place in indices { body(&state, place.bucket, part.changes[place.change].entity, part.space) }
+        }
       }
     }
   }
 
   private func place(of key: EntityKey) -> (shard: Shard, bucket: Int) {
+    let (shard, bucket) = RecentEntities.numbers(of: key)
+    return (shards[shard], bucket)
+  }
+
+  /// The shard of an entity, and its bucket there.
+  fileprivate static func numbers(of key: EntityKey) -> (shard: Int, bucket: Int) {
     let hash = UInt(bitPattern: key.hashValue)
-    let shard = hash % UInt(RecentEntities.shardCount)
-    let bucket = hash / UInt(RecentEntities.shardCount) % UInt(RecentEntities.bucketCount)
-    return (shards[Int(shard)], Int(bucket))
+    return (Int(hash % UInt(shardCount)), Int(hash / UInt(shardCount) % UInt(bucketCount)))
   }
 }
 
-/// What a transaction changed in one space, in the order of the log.
-struct StoredChanges {
+/// What a transaction changed in one space, in the order of the log. Used by the writer's thread.
+final class StoredChanges {
   let space: SpaceID
   let changes: [Change]
+  /// For each shard of `RecentEntities`, the changes of its entities and their buckets: worked out once, and looked at twice.
+  fileprivate lazy var places: [[(change: Int, bucket: Int)]] = {
+    var places = [[(change: Int, bucket: Int)]](repeating: [], count: RecentEntities.shardCount)
+    for index in changes.indices {
+      let (shard, bucket) = RecentEntities.numbers(of: changes[index].entity.key)
+      places[shard].append((index, bucket))
+    }
+    return places
+  }()
+
+  init(space: SpaceID, changes: [Change]) {
+    self.space = space
+    self.changes = changes
+  }
 }
