@@ -5,9 +5,9 @@ enum SQL: Int, CaseIterable {
   case begin, beginImmediate, commit, rollback
   case spaces, spaceNamed, spaceInsert, spaceUpdate, spaceDelete, spaceEnd
   case entity, entityPage
-  case logEntry, logRows, logAppend, logDelete
+  case logEntry, logRows, logAppend, logAppendMany, logDelete
   case headInsert, headMove, headPage, headDelete
-  case receipt, receiptLast, receiptInsert, receiptDelete
+  case receipt, receiptLast, receiptInsert, receiptInsertMany, receiptDelete
   case nameText, nameNumber, nameInsert, nameDelete, typeNames
   case schema, schemaInsert, schemaDelete
   case keyHolder, keyTake, keyRelease, keyReleaseAll, keyDelete
@@ -64,10 +64,8 @@ enum SQL: Int, CaseIterable {
       """
     case .logEntry: "SELECT \(SQL.logColumns) FROM log WHERE place = ?1"
     case .logRows: "SELECT \(SQL.logColumns) FROM log WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3"
-    case .logAppend:
-      """
-      INSERT INTO log (\(SQL.logColumns)) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
-      """
+    case .logAppend: SQL.logAppend(rows: 1)
+    case .logAppendMany: SQL.logAppend(rows: SQL.rowsAtOnce)
     case .logDelete: "DELETE FROM log WHERE place > ?1 AND place <= ?2"
     case .headInsert: "INSERT INTO head (space, type, id, version, revision, life) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
     case .headMove: "UPDATE head SET version = ?4, revision = ?5, life = ?6 WHERE space = ?1 AND type = ?2 AND id = ?3"
@@ -80,11 +78,8 @@ enum SQL: Int, CaseIterable {
       """
     case .receiptLast:
       "SELECT operation FROM receipt WHERE space = ?1 AND principal = ?2 ORDER BY operation DESC LIMIT 1"
-    case .receiptInsert:
-      """
-      INSERT INTO receipt (space, principal, operation, content, code, version, revision, at_us, checksum)
-      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-      """
+    case .receiptInsert: SQL.receiptInsert(rows: 1)
+    case .receiptInsertMany: SQL.receiptInsert(rows: SQL.rowsAtOnce)
     case .receiptDelete: "DELETE FROM receipt WHERE space = ?1"
     case .nameText: "SELECT text FROM name WHERE space = ?1 AND kind = ?2 AND number = ?3"
     case .nameNumber: "SELECT number FROM name WHERE space = ?1 AND kind = ?2 AND text = ?3"
@@ -133,6 +128,38 @@ enum SQL: Int, CaseIterable {
     case .tokenDelete: "DELETE FROM token WHERE id = ?1"
     case .tokenRoleDelete: "DELETE FROM token_role WHERE token = ?1"
     }
+  }
+}
+
+extension SQL {
+  /// How many rows one insert takes where there are as many. A statement keeps its place in the table from row to row: a receipt
+  /// takes 6,900 instructions in eights and 11,400 alone, a row of the log 9,500 and 11,400; twenties gain little more.
+  static let rowsAtOnce = 8
+
+  /// The parameters of a row of the log, in the order of the columns.
+  static let logColumnCount = 16
+  /// The parameters that a receipt has for itself: operation, content, code, version, revision, checksum. Behind three that all share.
+  static let receiptColumnCount = 6
+
+  // OR FAIL leaves the rows before the one that failed, and needs no journal of its own to undo them: the transaction of whoever
+  // inserts cannot be committed after an error.
+
+  private static func logAppend(rows: Int) -> String {
+    let values = (0..<rows).map { row in
+      "(" + (1...logColumnCount).map { "?\(row * logColumnCount + $0)" }.joined(separator: ", ") + ")"
+    }
+    return "INSERT OR FAIL INTO log (\(logColumns)) VALUES \(values.joined(separator: ", "))"
+  }
+
+  private static func receiptInsert(rows: Int) -> String {
+    let values = (0..<rows).map { row in
+      let own = (4...(3 + receiptColumnCount)).map { "?\(row * receiptColumnCount + $0)" }.joined(separator: ", ")
+      return "(?1, ?2, ?3, \(own))"
+    }
+    return """
+      INSERT OR FAIL INTO receipt (space, principal, at_us, operation, content, code, version, revision, checksum)
+      VALUES \(values.joined(separator: ", "))
+      """
   }
 }
 

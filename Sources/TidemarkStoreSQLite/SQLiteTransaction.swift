@@ -5,7 +5,8 @@ internal import TidemarkStore
 /// Reads and changes through the writer's connection.
 ///
 /// Per change it runs one upsert of a head, one insert into the log and one insert of a receipt, and nothing else: the head and
-/// the receipt were read before, by `entities` and `receipts`, unless `WriterMemory` knew them.
+/// the receipt were read before, by `entities` and `receipts`, unless `WriterMemory` knew them. Inserts are of several rows at once
+/// where there are as many.
 final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
   /// The first error of an operation that changes something. The transaction cannot be committed any more, also when its body
   /// caught the error: part of the operation may be done.
@@ -91,40 +92,55 @@ final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
     guard !entries.isEmpty else { return }
     try changing {
       var last = try lastRevision(in: space)
-      let log = try statements[.logAppend]
       for entry in entries {
-        let entity = entry.change.entity
-        guard entity.revision == last.next, entity.revision.rawValue <= Limits.revisionMax else {
-          throw StoreError.corrupt("the log ends at revision \(last), and revision \(entity.revision) does not continue it")
+        let revision = entry.change.entity.revision
+        guard revision == last.next, revision.rawValue <= Limits.revisionMax else {
+          throw StoreError.corrupt("the log ends at revision \(last), and revision \(revision) does not continue it")
         }
-        last = entity.revision
-        let type = try types.makeNumber(of: entity.key.type, in: space)
-        let updatedBy = try principals.makeNumber(of: entity.updated.by, in: space)
-        let createdBy =
-          entity.created.by == entity.updated.by ? updatedBy : try principals.makeNumber(of: entity.created.by, in: space)
-        let id = scratch.id(entity.key.id)
-        try moveHead(entry.change, type: type, id: id, in: space)
-        log.bind(space.placeBase + Int64(entity.revision.rawValue), at: 1)
-        log.bind(type, at: 2)
-        log.bind(unsafeBytes: id, at: 3)
-        log.bind(Int64(bitPattern: entity.version.rawValue), at: 4)
-        log.bind(Int64(bitPattern: entry.change.previous.rawValue), at: 5)
-        log.bind(Int64(entry.change.kindByte), at: 6)
-        log.bind(entity.created.at.rawValue, at: 7)
-        log.bind(createdBy, at: 8)
-        log.bind(entity.updated.at.rawValue, at: 9)
-        log.bind(updatedBy, at: 10)
-        log.bind(unsafeBytes: scratch.store(entry.change.operation.rawValue, at: Scratch.Place.operation), at: 11)
-        log.bind(unsafeBytes: scratch.store(entry.salt, at: Scratch.Place.salt), at: 12)
-        log.bind(unsafeBytes: scratch.store(entry.contentDigest, at: Scratch.Place.digest), at: 13)
-        log.bind(unsafeBytes: scratch.store(entry.chainHash, at: Scratch.Place.hash), at: 14)
-        if let editedAt = entry.change.editedAt { log.bind(editedAt.rawValue, at: 16) } else { log.bindNull(at: 16) }
-        try entity.fields.bytes.withUnsafeBytes { fields in
-          log.bind(unsafeBytes: fields, at: 15)
-          try log.run()
-        }
-        memory?.entities.put(entity, in: space)
+        last = revision
       }
+      var rest = entries[...]
+      while !rest.isEmpty {
+        let rows = rest.count < SQL.rowsAtOnce ? 1 : SQL.rowsAtOnce
+        try append(rest.prefix(rows), row: 0, try statements[rows == 1 ? .logAppend : .logAppendMany], in: space)
+        rest = rest.dropFirst(rows)
+      }
+      if let memory { for entry in entries { memory.entities.put(entry.change.entity, in: space) } }
+    }
+  }
+
+  /// Moves the head and binds the row of one entry after the other, and runs the statement while the fields of all stay in place.
+  private func append(_ entries: ArraySlice<LogEntry>, row: Int, _ log: Statement, in space: SpaceID) throws {
+    guard let entry = entries.first else { return try log.run() }
+    let entity = entry.change.entity
+    let type = try types.makeNumber(of: entity.key.type, in: space)
+    let updatedBy = try principals.makeNumber(of: entity.updated.by, in: space)
+    let createdBy =
+      entity.created.by == entity.updated.by ? updatedBy : try principals.makeNumber(of: entity.created.by, in: space)
+    let place = row * Scratch.Place.end
+    let id = scratch.id(entity.key.id, at: place + Scratch.Place.id)
+    try moveHead(entry.change, type: type, id: id, in: space)
+    let before = Int32(row * SQL.logColumnCount)
+    log.bind(space.placeBase + Int64(entity.revision.rawValue), at: before + 1)
+    log.bind(type, at: before + 2)
+    log.bind(unsafeBytes: id, at: before + 3)
+    log.bind(Int64(bitPattern: entity.version.rawValue), at: before + 4)
+    log.bind(Int64(bitPattern: entry.change.previous.rawValue), at: before + 5)
+    log.bind(Int64(entry.change.kindByte), at: before + 6)
+    log.bind(entity.created.at.rawValue, at: before + 7)
+    log.bind(createdBy, at: before + 8)
+    log.bind(entity.updated.at.rawValue, at: before + 9)
+    log.bind(updatedBy, at: before + 10)
+    log.bind(
+      unsafeBytes: scratch.store(entry.change.operation.rawValue, at: place + Scratch.Place.operation), at: before + 11)
+    log.bind(unsafeBytes: scratch.store(entry.salt, at: place + Scratch.Place.salt), at: before + 12)
+    log.bind(unsafeBytes: scratch.store(entry.contentDigest, at: place + Scratch.Place.digest), at: before + 13)
+    log.bind(unsafeBytes: scratch.store(entry.chainHash, at: place + Scratch.Place.hash), at: before + 14)
+    log.bindNull(at: before + 16)
+    if let editedAt = entry.change.editedAt { log.bind(editedAt.rawValue, at: before + 16) }
+    try entity.fields.bytes.withUnsafeBytes { fields in
+      log.bind(unsafeBytes: fields, at: before + 15)
+      try append(entries.dropFirst(), row: row + 1, log, in: space)
     }
   }
 
@@ -160,28 +176,42 @@ final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
     guard !receipts.isEmpty else { return }
     try changing {
       let number = try principals.makeNumber(of: principal, in: space)
-      let statement = try statements[.receiptInsert]
-      statement.bind(Int64(space.rawValue), at: 1)
-      statement.bind(number, at: 2)
-      statement.bind(at.rawValue, at: 8)
-      for receipt in receipts {
-        statement.bind(unsafeBytes: scratch.store(receipt.operation.rawValue, at: Scratch.Place.operation), at: 3)
-        statement.bind(unsafeBytes: scratch.store(receipt.content, at: Scratch.Place.digest), at: 4)
-        statement.bind(Int64(receipt.code.rawValue), at: 5)
-        if let version = receipt.version {
-          statement.bind(Int64(bitPattern: version.rawValue), at: 6)
-        } else {
-          statement.bindNull(at: 6)
+      var rest = receipts[...]
+      while !rest.isEmpty {
+        let rows = rest.count < SQL.rowsAtOnce ? 1 : SQL.rowsAtOnce
+        let statement = try statements[rows == 1 ? .receiptInsert : .receiptInsertMany]
+        statement.bind(Int64(space.rawValue), at: 1)
+        statement.bind(number, at: 2)
+        statement.bind(at.rawValue, at: 3)
+        for (row, receipt) in rest.prefix(rows).enumerated() {
+          bind(receipt, row: row, statement)
+          let sum = RowChecksum.of(receipt, space: space, principal: number, at: at)
+          statement.bind(sum, at: Int32(row * SQL.receiptColumnCount) + 9)
         }
-        if let revision = receipt.revision {
-          statement.bind(Int64(bitPattern: revision.rawValue), at: 7)
-        } else {
-          statement.bindNull(at: 7)
-        }
-        statement.bind(RowChecksum.of(receipt, space: space, principal: number, at: at), at: 9)
         try statement.run()
+        rest = rest.dropFirst(rows)
       }
       memory?.operations.add(receipts, of: number, in: space)
+    }
+  }
+
+  /// Binds what a row has of its receipt alone.
+  private func bind(_ receipt: Receipt, row: Int, _ statement: Statement) {
+    let place = row * Scratch.Place.end
+    let before = Int32(row * SQL.receiptColumnCount)
+    statement.bind(
+      unsafeBytes: scratch.store(receipt.operation.rawValue, at: place + Scratch.Place.operation), at: before + 4)
+    statement.bind(unsafeBytes: scratch.store(receipt.content, at: place + Scratch.Place.digest), at: before + 5)
+    statement.bind(Int64(receipt.code.rawValue), at: before + 6)
+    if let version = receipt.version {
+      statement.bind(Int64(bitPattern: version.rawValue), at: before + 7)
+    } else {
+      statement.bindNull(at: before + 7)
+    }
+    if let revision = receipt.revision {
+      statement.bind(Int64(bitPattern: revision.rawValue), at: before + 8)
+    } else {
+      statement.bindNull(at: before + 8)
     }
   }
 

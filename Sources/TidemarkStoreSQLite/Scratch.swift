@@ -2,7 +2,8 @@ internal import TidemarkCore
 
 /// Memory that stays in place, from which short values are bound without an allocation or a copy by SQLite.
 final class Scratch {
-  /// Where values lie. Parameters bound in one statement use different places.
+  /// Where values lie. Parameters bound in one statement use different places; each row of a statement of several has its own, `end`
+  /// behind those of the row before.
   enum Place {
     static let id = 0
     static let operation = 128
@@ -13,7 +14,7 @@ final class Scratch {
     static let end = 352
   }
 
-  private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Place.end, alignment: 8)
+  private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Place.end * SQL.rowsAtOnce, alignment: 8)
 
   deinit { memory.deallocate() }
 
