@@ -1,7 +1,8 @@
 # Everything a person or the CI does with this repository. `make help` lists it.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test check check-format check-proto check-generated check-imports fix generate man bench fuzz clean
+.PHONY: help run demo test check check-format check-proto check-generated check-imports fix generate man bench fuzz sim \
+	sim-planted clean
 
 swift_sources := Package.swift Sources Clients Benchmarks Tests
 buf := .tools/venv/bin/buf
@@ -65,6 +66,16 @@ bench: ## Measures against the raw limits of this machine
 fuzz: ## Fuzzes the decoders
 	@scripts/setup run
 	@scripts/fuzz
+
+sim: ## 1,000 random seeds against the real store on a disk that fails; SEED=n runs one and prints its trace
+	@scripts/setup run
+	swift build -c release --product tidemark-sim
+	.build/release/tidemark-sim $(if $(SEED),--seed $(SEED))
+
+sim-planted: ## Shows after how many seeds the simulator catches each of its planted bugs
+	@scripts/setup run
+	swift build -c release --product tidemark-sim
+	.build/release/tidemark-sim --planted
 
 clean: ## Removes what was built, the Python environment and the demo's data
 	rm -rf .build .tools demo-data

@@ -112,6 +112,17 @@ let package = Package(
       name: "TidemarkTesting", dependencies: ["TidemarkCore", "TidemarkStore"], swiftSettings: strict),
     .target(
       name: "TidemarkDaemonTesting", dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkTesting"], swiftSettings: strict),
+    .target(
+      name: "TidemarkSimulator",
+      dependencies: [
+        "TidemarkCore", "TidemarkStore", "CTidemarkSQLite", "TidemarkStoreSQLite", "TidemarkTesting",
+      ],
+      swiftSettings: strict),
+    .executableTarget(name: "tidemark-sim", dependencies: ["TidemarkSimulator", arguments], swiftSettings: strict),
+    .testTarget(
+      name: "SimulatorTests",
+      dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkStoreSQLite", "TidemarkTesting", "TidemarkSimulator"],
+      swiftSettings: strict),
     .testTarget(name: "TidemarkCoreTests", dependencies: ["TidemarkCore", "TidemarkTesting"], swiftSettings: strict),
     .testTarget(
       name: "TidemarkWireTests",

@@ -24,9 +24,11 @@ public final class Connection {
 
   /// Opens a file.
   ///
-  /// - Parameter busyTimeout: how long a statement waits for a lock, in milliseconds.
+  /// - Parameters:
+  ///   - busyTimeoutMS: how long a statement waits for a lock, in milliseconds.
+  ///   - vfs: the registered name of what stands for the file system (https://www.sqlite.org/vfs.html); `nil` for the machine's.
   /// - Throws: `SQLiteError`, usually `cannotOpen`. A file that is no database is found by the first statement.
-  public init(path: String, mode: Mode, busyTimeoutMS: Int32 = 5_000) throws(SQLiteError) {
+  public init(path: String, mode: Mode, busyTimeoutMS: Int32 = 5_000, vfs: String? = nil) throws(SQLiteError) {
     _ = Connection.configured
     let flags: Int32 =
       switch mode {
@@ -35,7 +37,7 @@ public final class Connection {
       case .readOnly: SQLITE_OPEN_READONLY
       }
     var opened: OpaquePointer?
-    let code = sqlite3_open_v2(path, &opened, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nil)
+    let code = sqlite3_open_v2(path, &opened, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs)
     guard code == SQLITE_OK, let opened else {
       let message = opened.flatMap { sqlite3_errmsg($0) }.map { String(cString: $0) } ?? "out of memory"
       sqlite3_close_v2(opened)

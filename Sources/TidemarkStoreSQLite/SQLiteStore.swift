@@ -16,7 +16,8 @@ public final class SQLiteStore: EntityStore {
   /// The data folder.
   public let folder: String
   private let options: SQLiteStoreOptions
-  private let lock: FolderLock
+  /// `nil` in a simulation, where nobody else is.
+  private let lock: FolderLock?
   private let hasWriter = Mutex(false)
 
   /// The version of the SQLite library in use, such as `3.51.3`.
@@ -51,11 +52,16 @@ public final class SQLiteStore: EntityStore {
   init(folder: String, options: SQLiteStoreOptions, migrations: [Migration]) throws {
     self.folder = folder
     self.options = options
-    try FolderLock.makeFolder(folder)
-    lock = try FolderLock(folder: folder)
+    if options.disk == nil {
+      try FolderLock.makeFolder(folder)
+      lock = try FolderLock(folder: folder)
+    } else {
+      lock = nil
+    }
     let path = SQLiteStore.databasePath(in: folder)
     try translatingErrors {
-      let connection = try Connection(path: path, mode: .readWriteCreate, busyTimeoutMS: options.busyTimeoutMS)
+      let connection = try Connection(
+        path: path, mode: .readWriteCreate, busyTimeoutMS: options.busyTimeoutMS, vfs: options.disk?.vfs)
       // What a crash left in the write-ahead log is the writer's to checkpoint, not this connection's when it closes.
       connection.neverCheckpointOnClose()
       let format = try SQLiteMigrator.format(of: connection, known: migrations)
@@ -65,13 +71,27 @@ public final class SQLiteStore: EntityStore {
         }
         return try SQLiteMigrator.migrateUp(connection, migrations)
       }
-      guard format < migrations.count else { return }
+      guard format < migrations.count else { return try SQLiteStore.syncLog(connection, format) }
       guard options.migratesOnOpen else {
         throw StoreError(.unknownFormat, "the store has format \(format) and is to be migrated to \(migrations.count) first")
       }
       try SQLiteMigrator.migrateUp(connection, migrations)
     }
-    try FolderLock.sync(folder)
+    if let disk = options.disk { try disk.syncFolder() } else { try FolderLock.sync(folder) }
+  }
+
+  /// Makes durable what the write-ahead log shows before anybody is shown it: the process before this one may have been killed, or met
+  /// an I/O error, between writing a commit and syncing it. A commit that changes nothing syncs all of the log.
+  ///
+  /// Without room for that commit a checkpoint does it: it syncs the log before it writes to the database.
+  private static func syncLog(_ connection: Connection, _ format: Int) throws(SQLiteError) {
+    do {
+      try connection.execute("PRAGMA synchronous = FULL; BEGIN IMMEDIATE; PRAGMA user_version = \(format); COMMIT")
+    } catch {
+      if connection.isInTransaction { try? connection.execute("ROLLBACK") }
+      guard error.code.primary == .full else { throw error }
+      do { _ = try connection.checkpoint() } catch  where error.code.primary == .full {}
+    }
   }
 
   public func openWriter() throws -> any StoreWriter { try openSQLiteWriter() }
@@ -103,7 +123,7 @@ public final class SQLiteStore: EntityStore {
   private func makeConnection(_ mode: Connection.Mode) throws -> Connection {
     try translatingErrors {
       let path = SQLiteStore.databasePath(in: folder)
-      let connection = try Connection(path: path, mode: mode, busyTimeoutMS: options.busyTimeoutMS)
+      let connection = try Connection(path: path, mode: mode, busyTimeoutMS: options.busyTimeoutMS, vfs: options.disk?.vfs)
       try connection.execute("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY")
       guard mode != .readOnly else {
         try connection.execute("PRAGMA query_only = ON; PRAGMA cache_size = -\(options.readerCacheKiB)")

@@ -19,5 +19,21 @@ public struct SQLiteStoreOptions: Sendable {
   /// The most pages the database may have (`PRAGMA max_page_count`): a disk that is full, for tests.
   var pagesMax: Int?
 
+  /// What stands for the machine's disk, for simulations: the folder is only the beginning of the files' names then.
+  package var disk: OtherDisk?
+
   public init() {}
+
+  /// A disk that is not the machine's. Nobody else has it, so nothing is locked.
+  package struct OtherDisk: Sendable {
+    /// The name of a registered VFS (https://www.sqlite.org/vfs.html).
+    var vfs: String
+    /// Makes the names of files durable, as an fsync of their folder does.
+    var syncFolder: @Sendable () throws -> Void
+
+    package init(vfs: String, syncFolder: @escaping @Sendable () throws -> Void) {
+      self.vfs = vfs
+      self.syncFolder = syncFolder
+    }
+  }
 }

@@ -45,9 +45,9 @@ import TidemarkTesting
     var codes: Set<OutcomeCode> = []
     for seed in UInt64(0)..<60 {
       var model = BulkModel(rules: try BulkRules())
-      var maker = BulkHistoryMaker(seed: seed, rules: model.rules)
+      var maker = BulkMaker(seed: seed, rules: model.rules)
       for _ in 0..<BulkHistoryTests.stepsPerHistory {
-        codes.formUnion(model.apply(maker.next(model), mode: .partial, validatesOnly: false).map(\.code))
+        codes.formUnion(model.apply(maker.next(model.world.past), mode: .partial, validatesOnly: false).map(\.code))
       }
     }
     let wanted: Set<OutcomeCode> = [
@@ -59,20 +59,16 @@ import TidemarkTesting
 
   /// Where an engine first answers otherwise than the model; `nil` when it never does.
   private func difference(_ seed: UInt64, _ engines: [WriterHarness], _ model: inout BulkModel) throws -> String? {
-    var maker = BulkHistoryMaker(seed: seed, rules: model.rules)
+    var maker = BulkMaker(seed: seed, rules: model.rules)
     for step in 0..<BulkHistoryTests.stepsPerHistory {
-      let items = maker.next(model)
+      let items = maker.next(model.world.past)
       let (mode, validatesOnly) = maker.mode()
       let expected = model.apply(items, mode: mode, validatesOnly: validatesOnly)
       for engine in engines {
         guard case .outcomes(let outcomes)? = engine.submit(items, mode: mode, validatesOnly: validatesOnly) else {
           return "seed \(seed) step \(step): no outcomes"
         }
-        let answers = outcomes.map {
-          BulkModel.Answer(
-            code: $0.code, id: $0.id, version: $0.version?.rawValue, revision: $0.revision?.rawValue, cause: $0.cause,
-            isReplay: $0.isReplay)
-        }
+        let answers = outcomes.map { BulkModel.Answer($0) }
         guard let index = expected.indices.first(where: { answers[$0] != expected[$0] }) else { continue }
         return """
           seed \(seed) step \(step) item \(index) of \(items.count) on \(engine.store.engineName): \
@@ -91,10 +87,7 @@ import TidemarkTesting
       for (key, past) in model.world.past {
         let state = try #require(past.last)
         let entity = try #require(try snapshot.entities([key], in: space.id).first ?? nil)
-        let fields = try entity.fields.decoded()
-        let stored = BulkModel.State(
-          version: entity.version.rawValue, revision: entity.revision.rawValue, isAlive: entity.life == .alive,
-          fields: Dictionary(fields.sorted.map { ($0.name, $0.value) }) { $1 })
+        let stored = try BulkModel.State(entity)
         #expect(stored == state, "seed \(seed) \(key)")
       }
     }

@@ -24,18 +24,9 @@ public final class GroupCommitWriter: Sendable {
     public var changes: UInt64 = 0
   }
 
-  private enum Job: Sendable {
-    case write(WriteSubmission)
-    case administer(
-      @Sendable (any StoreTransaction, inout any RandomNumberGenerator) throws -> Void,
-      completion: @Sendable (StoreError?) -> Void)
-  }
-
-  private let queue: WorkQueue<Job>
+  private let queue: WorkQueue<BatchRunner.Job>
   private let thread: Mutex<WorkerThread?> = Mutex(nil)
-  private let statisticsBox: Mutex<Statistics> = Mutex(Statistics())
-  private let options: Options
-  private let clock: StoreClock
+  private let counts = BatchCounts()
 
   /// Opens the store's writer and starts its thread.
   ///
@@ -49,15 +40,16 @@ public final class GroupCommitWriter: Sendable {
     recent: RecentEntities? = nil, decodeSchema: @escaping @Sendable ([UInt8]) throws -> Schema = GroupCommitWriter.noSchemas,
     onFatal: @escaping @Sendable (StoreError) -> Void
   ) throws {
-    self.options = options
-    self.clock = clock
     queue = WorkQueue(capacity: options.queuedRequestsMax)
-    let loop = CommitLoop(
-      writer: try store.openWriter(), schemas: SchemaCache(decode: decodeSchema), recent: recent, random: random,
+    let runner = try BatchRunner(
+      store: store, clock: clock, random: random, options: options, recent: recent, decodeSchema: decodeSchema, counts: counts,
       onFatal: onFatal)
-    // The loop belongs to the thread from here on; nothing else keeps it.
-    nonisolated(unsafe) let owned = loop
-    let worker = WorkerThread { [self] in run(owned) }
+    // The runner belongs to the thread from here on; nothing else keeps it.
+    nonisolated(unsafe) let owned = runner
+    let worker = WorkerThread { [queue] in
+      while let jobs = queue.takeAll(beforeWaiting: { owned.rest() }) { owned.run(jobs) }
+      owned.rest()
+    }
     thread.withLock { $0 = worker }
   }
 
@@ -80,7 +72,7 @@ public final class GroupCommitWriter: Sendable {
   }
 
   /// What the writer has done so far.
-  public var statistics: Statistics { statisticsBox.withLock { $0 } }
+  public var statistics: Statistics { counts.statistics }
 
   /// How many requests wait.
   public var queueDepth: Int { queue.count }
@@ -93,79 +85,5 @@ public final class GroupCommitWriter: Sendable {
       return worker
     }
     worker?.join()
-  }
-
-  // MARK: The writer's thread
-
-  private func run(_ loop: CommitLoop) {
-    while let jobs = queue.takeAll(beforeWaiting: { loop.rest() }) {
-      var requests: [WriteSubmission] = []
-      var items = 0
-      for job in jobs {
-        switch job {
-        case .write(let request):
-          if items > 0, items + request.items.count > options.itemsPerCommitMax {
-            commit(&requests, loop)
-            items = 0
-          }
-          requests.append(request)
-          items += request.items.count
-        case .administer(let body, let completion):
-          commit(&requests, loop)
-          items = 0
-          completion(loop.administer(body))
-        }
-      }
-      commit(&requests, loop)
-    }
-    loop.rest()
-  }
-
-  /// Commits the requests whose deadline has not passed, answers all, and empties the list.
-  private func commit(_ requests: inout [WriteSubmission], _ loop: CommitLoop) {
-    // More than once when what the requests load or make is too large for one transaction.
-    while !requests.isEmpty { commitOnce(&requests, loop) }
-  }
-
-  private func commitOnce(_ requests: inout [WriteSubmission], _ loop: CommitLoop) {
-    let uptime = clock.uptimeNanoseconds()
-    let live = requests.filter { $0.deadlineNanoseconds.map { uptime < $0 } ?? true }
-    var answers = Answers()
-    var left: [WriteSubmission] = []
-    if live.count < requests.count {
-      for request in requests where request.deadlineNanoseconds.map({ uptime >= $0 }) ?? false {
-        answers.add(.expired, to: request)
-      }
-    }
-    if !live.isEmpty {
-      let (results, changes) = loop.commit(live, now: clock.now())
-      for (request, result) in zip(live, results) {
-        if let result { answers.add(result, to: request) } else { left.append(request) }
-      }
-      statisticsBox.withLock {
-        $0.commits &+= 1
-        $0.changes &+= UInt64(changes)
-      }
-    }
-    if left.isEmpty { requests.removeAll(keepingCapacity: true) } else { requests = left }
-    answers.deliver()
-  }
-}
-
-/// The answers of one commit, gathered by sink: one delivery a sink.
-private struct Answers {
-  private var bySink: [(sink: any WriteSink, answers: [WriteAnswer])] = []
-
-  mutating func add(_ result: WriteResult, to request: WriteSubmission) {
-    let answer = WriteAnswer(ticket: request.ticket, result: result)
-    if let index = bySink.firstIndex(where: { $0.sink === request.sink }) {
-      bySink[index].answers.append(answer)
-    } else {
-      bySink.append((request.sink, [answer]))
-    }
-  }
-
-  func deliver() {
-    for (sink, answers) in bySink { sink.deliver(answers) }
   }
 }

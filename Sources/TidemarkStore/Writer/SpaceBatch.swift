@@ -163,7 +163,10 @@ struct SpaceBatch {
       receipts[principal, default: []].append(contentsOf: made[start..<end].lazy.map(\.receipt))
       start = end
     }
-    for (principal, made) in receipts { try transaction.insertReceipts(made, of: principal, in: record.id, at: now) }
+    // In one order always: the same batches make the same store.
+    for (principal, made) in receipts.sorted(by: { $0.key < $1.key }) {
+      try transaction.insertReceipts(made, of: principal, in: record.id, at: now)
+    }
   }
 
   /// The number of alive entities after a change.

@@ -1,27 +1,30 @@
-import TidemarkCore
-import TidemarkTesting
+public import TidemarkCore
 
 /// Makes random bulks whose items meet, depend on each other, and come again.
-struct BulkHistoryMaker {
+public struct BulkMaker: Sendable {
+  /// What entities were like, oldest state first, as far as whoever writes knows.
+  public typealias Knowledge = [EntityKey: [BulkModel.State]]
+
   var random: SeededGenerator
   private let rules: BulkRules
   private let ids = ["a", "b", "c", "é"].compactMap { EntityID($0) }
   private var sent: [WriteItem] = []
 
-  init(seed: UInt64, rules: BulkRules) {
+  public init(seed: UInt64, rules: BulkRules) {
     random = SeededGenerator(seed: seed)
     self.rules = rules
   }
 
-  mutating func mode() -> (BulkMode, validatesOnly: Bool) {
+  /// Whether the next bulk is atomic, and whether it only asks.
+  public mutating func mode() -> (BulkMode, validatesOnly: Bool) {
     (Int.random(in: 0..<6, using: &random) == 0 ? .atomic : .partial, Int.random(in: 0..<10, using: &random) == 0)
   }
 
   /// One to seven writes.
-  mutating func next(_ model: BulkModel) -> [WriteItem] {
+  public mutating func next(_ knowledge: Knowledge) -> [WriteItem] {
     var items: [WriteItem] = []
     for _ in 0..<Int.random(in: 1...7, using: &random) {
-      var item = makeItem(model, items)
+      var item = makeItem(knowledge, items)
       item.group = ["g", "h", nil, nil].randomElement(using: &random) ?? nil
       if !items.contains(where: { $0.operation == item.operation }) { items.append(item) }
     }
@@ -30,12 +33,12 @@ struct BulkHistoryMaker {
     return items
   }
 
-  private mutating func makeItem(_ model: BulkModel, _ before: [WriteItem]) -> WriteItem {
+  private mutating func makeItem(_ knowledge: Knowledge, _ before: [WriteItem]) -> WriteItem {
     let dice = Int.random(in: 0..<100, using: &random)
     if dice < 9, let again = sent.randomElement(using: &random) { return again }
     let type = rules.types[Int.random(in: 0..<rules.types.count, using: &random)]
     let id = ids[Int.random(in: 0..<ids.count, using: &random)]
-    let past = model.world.past[EntityKey(type: type, id: id)] ?? []
+    let past = knowledge[EntityKey(type: type, id: id)] ?? []
     let known = Int.random(in: 0..<3, using: &random) == 0 ? past.randomElement(using: &random) : past.last
     var expected = Expected(version: EntityVersion(rawValue: known?.version ?? 1))
     if Bool.random(using: &random) { expected.revision = known.map { Revision(rawValue: $0.revision) } }

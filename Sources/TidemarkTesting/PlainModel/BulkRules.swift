@@ -1,22 +1,29 @@
-import TidemarkCore
-import TidemarkTesting
+public import TidemarkCore
 
 /// A schema with a unique key and references of each delete rule, and the same rules said plainly.
-struct BulkRules {
-  let target: TypeName
-  let types: [TypeName]
-  private let name: FieldPath
-  private let number: FieldPath
-  private let title: FieldPath
+public struct BulkRules: Sendable {
+  /// What references point to, and what has the unique key.
+  public let target: TypeName
+  /// The types that random writes are about; some come more often.
+  public let types: [TypeName]
+  /// A type with a counter that is never below 0, and no other rules.
+  public let account: TypeName
+  /// The field of the unique key.
+  public let name: FieldPath
+  /// The counter.
+  public let number: FieldPath
+  /// A field without rules.
+  public let title: FieldPath
   private let pointing: [TypeName: [(FieldPath, DeleteRule)]]
   private let required: [TypeName: FieldPath]
 
-  init() throws {
+  public init() throws {
     func path(_ text: String) throws -> FieldPath { try Made.made(FieldPath(text)) }
     func type(_ text: String) throws -> TypeName { try Made.made(TypeName(text)) }
     (name, number, title) = (try path("name"), try path("n"), try path("title"))
     let (room, item, lock) = (try type("room"), try type("item"), try type("lock"))
     target = room
+    account = try type("account")
     types = [room, room, item, item, lock]
     let (must, may, part, need) = (try path("must"), try path("may"), try path("part"), try path("need"))
     pointing = [
@@ -34,9 +41,10 @@ struct BulkRules {
     }
   }
 
-  var schema: Schema {
+  /// The rules as a schema.
+  public var schema: Schema {
     Schema(
-      types: Set(types).map { type in
+      types: (Set(types).union([account])).map { type in
         var fields = [
           FieldSchema(name: number, type: .int, minimum: .int(0), merge: .counter), FieldSchema(name: title, type: .string),
         ]
@@ -53,23 +61,25 @@ struct BulkRules {
   }
 
   /// The fields that point to rooms, sorted.
-  func references(_ type: TypeName) -> [(FieldPath, DeleteRule)] { pointing[type] ?? [] }
+  public func references(_ type: TypeName) -> [(FieldPath, DeleteRule)] { pointing[type] ?? [] }
 
-  func targets(_ type: TypeName, _ fields: [FieldPath: Value]) -> [EntityKey] {
+  /// The entities that fields point to.
+  public func targets(_ type: TypeName, _ fields: [FieldPath: Value]) -> [EntityKey] {
     references(type).compactMap { field, _ in
       guard case .string(let text)? = fields[field], let id = EntityID(text) else { return nil }
       return EntityKey(type: target, id: id)
     }
   }
 
-  func uniqueValue(_ type: TypeName, _ fields: [FieldPath: Value]) -> String? {
+  /// The value of the unique key that fields hold.
+  public func uniqueValue(_ type: TypeName, _ fields: [FieldPath: Value]) -> String? {
     guard type == target, case .string(let text)? = fields[name] else { return nil }
     return text
   }
 
-  func isCounter(_ field: FieldPath) -> Bool { field == number }
+  public func isCounter(_ field: FieldPath) -> Bool { field == number }
 
-  func allows(_ type: TypeName, _ fields: [FieldPath: Value]) -> Bool {
+  public func allows(_ type: TypeName, _ fields: [FieldPath: Value]) -> Bool {
     if let field = required[type], (fields[field] ?? .null) == .null { return false }
     return fields.allSatisfy { name, value in
       switch value {
@@ -82,12 +92,12 @@ struct BulkRules {
   }
 
   /// All fields of a type.
-  func names(_ type: TypeName) -> [FieldPath] {
+  public func names(_ type: TypeName) -> [FieldPath] {
     [number, title] + (type == target ? [name] : []) + references(type).map(\.0)
   }
 
   /// A value for a field, wrong now and then.
-  func value(_ field: FieldPath, _ ids: [EntityID], _ random: inout SeededGenerator) -> Value {
+  public func value(_ field: FieldPath, _ ids: [EntityID], _ random: inout SeededGenerator) -> Value {
     if Int.random(in: 0..<25, using: &random) == 0 { return .null }
     switch field {
     case number: return Int.random(in: 0..<12, using: &random) == 0 ? .int(-1) : .int(Int64.random(in: 0..<4, using: &random))

@@ -1,38 +1,78 @@
-import TidemarkCore
+public import TidemarkCore
 
 /// What the rules of bulks say, written a second time and as plainly as possible: whole worlds are copied, nothing is indexed.
-struct BulkModel {
-  struct State: Equatable {
-    var version: UInt64
-    var revision: UInt64
-    var isAlive: Bool
-    var fields: [FieldPath: Value]
+public struct BulkModel: Sendable {
+  /// One version of an entity.
+  public struct State: Equatable, Sendable {
+    public var version: UInt64
+    public var revision: UInt64
+    public var isAlive: Bool
+    public var fields: [FieldPath: Value]
+
+    public init(version: UInt64, revision: UInt64, isAlive: Bool, fields: [FieldPath: Value]) {
+      self.version = version
+      self.revision = revision
+      self.isAlive = isAlive
+      self.fields = fields
+    }
+
+    /// A stored entity in the model's form. Throws when its fields do not decode.
+    public init(_ entity: Entity) throws {
+      version = entity.version.rawValue
+      revision = entity.revision.rawValue
+      isAlive = entity.life == .alive
+      fields = Dictionary(try entity.fields.decoded().sorted.map { ($0.name, $0.value) }) { $1 }
+    }
   }
 
-  struct Answer: Equatable {
-    var code: OutcomeCode
-    var id: EntityID?
-    var version: UInt64?
-    var revision: UInt64?
-    var cause: Int?
-    var isReplay = false
+  /// What one item is answered.
+  public struct Answer: Equatable, Sendable {
+    public var code: OutcomeCode
+    public var id: EntityID?
+    public var version: UInt64?
+    public var revision: UInt64?
+    public var cause: Int?
+    public var isReplay = false
+
+    init(
+      code: OutcomeCode, id: EntityID? = nil, version: UInt64? = nil, revision: UInt64? = nil, cause: Int? = nil,
+      isReplay: Bool = false
+    ) {
+      self.code = code
+      self.id = id
+      self.version = version
+      self.revision = revision
+      self.cause = cause
+      self.isReplay = isReplay
+    }
+
+    /// An engine's outcome in the model's form.
+    public init(_ outcome: Outcome) {
+      self.init(
+        code: outcome.code, id: outcome.id, version: outcome.version?.rawValue, revision: outcome.revision?.rawValue,
+        cause: outcome.cause, isReplay: outcome.isReplay)
+    }
   }
 
-  struct World {
+  /// All that a space holds.
+  public struct World: Sendable {
     /// Every version of every entity.
-    var past: [EntityKey: [State]] = [:]
-    var receipts: [OperationID: (item: WriteItem, answer: Answer)] = [:]
-    var revision: UInt64 = 0
+    public var past: [EntityKey: [State]] = [:]
+    public var receipts: [OperationID: (item: WriteItem, answer: Answer)] = [:]
+    public var revision: UInt64 = 0
     /// The revisions that made an entity, for the first time or anew.
-    var creations: Set<UInt64> = []
+    public var creations: Set<UInt64> = []
   }
 
-  let rules: BulkRules
-  var world = World()
+  public let rules: BulkRules
+  public var world = World()
   /// Does something wrong on purpose, to show that it is noticed.
-  var isWrong = false
+  public var isWrong = false
 
-  mutating func apply(_ items: [WriteItem], mode: BulkMode, validatesOnly: Bool) -> [Answer] {
+  public init(rules: BulkRules) { self.rules = rules }
+
+  /// What each item of a bulk must be answered; the world is as it must be afterwards.
+  public mutating func apply(_ items: [WriteItem], mode: BulkMode, validatesOnly: Bool) -> [Answer] {
     let before = world
     var answers: [Answer] = []
     while answers.count < items.count {
@@ -51,7 +91,8 @@ struct BulkModel {
     return answers
   }
 
-  func now(_ key: EntityKey) -> State? { world.past[key]?.last }
+  /// The latest version of an entity.
+  public func now(_ key: EntityKey) -> State? { world.past[key]?.last }
 
   private func settle(_ answer: Answer, _ item: WriteItem, _ cause: Int) -> Answer {
     let aborted = Answer(code: .aborted, id: item.id, cause: cause)

@@ -1,4 +1,4 @@
-import TidemarkCore
+internal import TidemarkCore
 
 /// Patches, and stale writes that ask to be merged.
 extension BulkModel {

@@ -1,0 +1,44 @@
+internal import Synchronization
+internal import TidemarkCore
+internal import TidemarkStore
+internal import TidemarkStoreSQLite
+internal import TidemarkTesting
+
+/// The process that serves: the real store with its writer and a reader, on the simulation's thread.
+final class Server {
+  private(set) var runner: BatchRunner?
+  private(set) var reader: (any StoreReader)?
+  /// What reads may be answered from without the store.
+  let recent = RecentEntities(bytesMax: 1 << 20)
+  let answers = AnswerSink()
+
+  init(_ simulation: Simulation, randomSeed: UInt64) throws {
+    let store = try SQLiteStore.open(folder: "disk", options: simulation.storeOptions)
+    let schema = simulation.rules.schema
+    runner = try BatchRunner(
+      store: WatchedStore(store, simulation.hooks), clock: simulation.clock.storeClock, random: SeededGenerator(seed: randomSeed),
+      options: GroupCommitWriter.Options(), recent: recent, decodeSchema: { _ in schema }, onFatal: { _ in })
+    reader = try store.openReader()
+  }
+
+  /// Ends in order. The last connection to close moves the log into the database, when it is the writer's.
+  func close(writerFirst: Bool) {
+    if writerFirst { runner = nil }
+    reader = nil
+    runner = nil
+  }
+}
+
+/// Keeps the answers of one commit until they are taken.
+final class AnswerSink: WriteSink {
+  private let answers = Mutex<[WriteAnswer]>([])
+
+  func deliver(_ new: [WriteAnswer]) { answers.withLock { $0 += new } }
+
+  func take() -> [WriteAnswer] {
+    answers.withLock { answers in
+      defer { answers = [] }
+      return answers.sorted { $0.ticket < $1.ticket }
+    }
+  }
+}
