@@ -44,7 +44,9 @@ enum Program {
   private static func report(usage error: any Error, _ arguments: [String]) -> ExitStatus {
     let text = Tidemark.fullMessage(for: error)
     if Tidemark.exitCode(for: error).isSuccess {
-      StandardStream.output.write(text + "\n")
+      // Where a word could be a command or a file, as after 'tidemark bulk', the shell offers files, too.
+      StandardStream.output.write(
+        text.replacing("\ncomplete -o filenames -F", with: "\ncomplete -o default -o filenames -F") + "\n")
       return .done
     }
     if isJSONWanted(arguments) {

@@ -67,7 +67,10 @@ import Testing
     #expect(crashed.status == 0 && crashed.error.contains("2 of them had been done before"))
     #expect(try line(programs, "1", "version,n") == #"{"version":2,"n":2}"# + "\n")
     // Another run of the same rows is another bulk, and stale.
+    let first = try programs.text(of: "a.results.ndjson")
     #expect(try programs.run("bulk", file, "--type", "t", "--run", "second").status == 3)
+    #expect(try programs.text(of: "a.results.ndjson") == first && !programs.text(of: "a.second.results.ndjson").isEmpty)
+    #expect(try programs.run("bulk", file, "--type", "t", "--run", "../x").status == 2)
     #expect(try line(programs, "1", "version,n") == #"{"version":2,"n":2}"# + "\n")
   }
 
@@ -219,7 +222,7 @@ import Testing
     let programs = try await Programs()
     try makeRows(programs)
     let known = try programs.text(of: "make.results.ndjson")
-    let nothing = try programs.run("bulk", programs.folder.appendingPathComponent("make.csv").path, "--run", "other")
+    let nothing = try programs.run("bulk", programs.folder.appendingPathComponent("make.csv").path)
     #expect(nothing.status == 3 && nothing.error.contains("still tells of the earlier run"))
     #expect(try programs.text(of: "make.results.ndjson") == known)
   }
@@ -227,6 +230,7 @@ import Testing
   @Test func namesOfFilesStandBesideTheFile() {
     #expect(BulkFileNames(of: "a/moves.csv", format: .csv).results == "a/moves.results.ndjson")
     #expect(BulkFileNames(of: "a.b/moves", format: .jsonl).failed == "a.b/moves.failed.ndjson")
+    #expect(BulkFileNames(of: "moves.csv", format: .csv, run: ".b").failed == "moves.b.failed.csv")
     #expect(BulkFileNames(of: ".csv", format: .csv).results == ".csv.results.ndjson")
     #expect(BulkFileNames(ofResults: "moves.results.ndjson", "undo").results == "moves.undo.results.ndjson")
   }

@@ -97,6 +97,7 @@ import Testing
       #expect(script.status == 0 && script.output.contains("tidemark names types"))
     }
     let bash = try programs.file("complete.bash", try programs.run("--generate-completion-script", "bash").output)
+    #expect(try programs.text(of: "complete.bash").contains("\ncomplete -o default -o filenames -F _tidemark tidemark"))
     let check = Process()
     check.executableURL = URL(fileURLWithPath: "/bin/bash")
     check.arguments = ["-n", bash]

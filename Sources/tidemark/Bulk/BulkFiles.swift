@@ -15,12 +15,12 @@ struct BulkFileNames: Equatable {
   /// The failed rows, in the form of the file they came from.
   var failed: String
 
-  /// `moves.csv` gives `moves.results.ndjson` and `moves.failed.csv`.
-  init(of file: String, format: FileFormat) {
+  /// `moves.csv` gives `moves.results.ndjson` and `moves.failed.csv`; with `.b` for `run`, `moves.b.results.ndjson`.
+  init(of file: String, format: FileFormat, run: String = "") {
     let slash = file.lastIndex(of: "/").map { file.index(after: $0) } ?? file.startIndex
     var stem = file
     if let dot = file[slash...].lastIndex(of: "."), dot > slash { stem = String(file[..<dot]) }
-    self.init(stem: stem, format: format)
+    self.init(stem: stem + run, format: format)
   }
 
   /// `moves` gives `moves.results.ndjson` and `moves.failed.csv`.

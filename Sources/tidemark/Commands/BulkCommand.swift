@@ -76,7 +76,8 @@ struct BulkRun: AsyncParsableCommand {
       row, and FILE.failed.csv with the failed rows, to be edited and run again.
 
       Running the same command again continues where it stopped, also after Ctrl-C or a crash: operation ids come from the \
-      content of the rows, so receipts answer for what was done. --run NAME makes it another bulk.
+      content of the rows, so receipts answer for what was done. --run NAME makes it another bulk, with files \
+      FILE.NAME.results.ndjson and FILE.NAME.failed.csv.
 
       Rows from standard input ('-', or no file and a pipe) leave no files, so that 'retry' and 'undo' have nothing to go on \
       from; --name NAME writes NAME.results.ndjson and NAME.failed.csv. The same rows again are not done twice either way.
@@ -161,8 +162,13 @@ struct BulkRun: AsyncParsableCommand {
   private func names(_ source: String, _ format: FileFormat) throws(CommandFailure) -> BulkFileNames? {
     if let name, name.isEmpty || name.hasSuffix("/") { throw .usage("--name is the beginning of a name of files.") }
     if flags.validateOnly { return nil }
-    if let name { return BulkFileNames(stem: name, format: format) }
-    return source == "-" ? nil : BulkFileNames(of: source, format: format)
+    guard runName.allSatisfy({ $0.isLetter || $0.isNumber || "._-".contains($0) }) else {
+      throw .usage("--run is a word of letters, digits, dots, dashes and underscores: it stands in the names of files.")
+    }
+    // Another bulk has results of its own, so that those of the first can still be taken back.
+    let run = runName.isEmpty ? "" : ".\(runName)"
+    if let name { return BulkFileNames(stem: name + run, format: format) }
+    return source == "-" ? nil : BulkFileNames(of: source, format: format, run: run)
   }
 
   private func advice(_ tally: BulkTally, _ names: BulkFileNames?) -> [String] {
