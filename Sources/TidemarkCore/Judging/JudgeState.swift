@@ -53,13 +53,20 @@ struct JudgeState {
   private(set) var newReceipts: [(principal: PrincipalName, receipt: Receipt)] = []
   /// Whether an entity that was only pointed to is alive. What `known` says of it goes before.
   private var lives: [EntityKey: Bool] = [:]
-  /// The bytes of the fields that were looked up or made, and `bytesPerEntity` for each time.
+  /// What the items have cost so far: the bytes of the fields that were looked up or made, `bytesPerEntity` for each time, and
+  /// `bytesPerReference` for each reference that was looked at or moved. It bounds memory and time.
   private(set) var bytes = 0
+  /// The part of `bytes` that is about references.
+  private(set) var referenceBytes = 0
   private var undo: [Undo] = []
   private var marks = 0
 
   /// What an entity takes beside its fields, about.
   private static let bytesPerEntity = 512
+  /// A reference costs what an entity does: it is looked up, kept, and stored or removed by itself.
+  private static let bytesPerReference = 512
+  /// Whether an entity is there costs less, and so does a reference that is only looked through.
+  private static let bytesPerLife = 128
   private static let changesPerRead = 8
 
   /// - Parameter itemCount: how many items will be judged, about.
@@ -112,29 +119,43 @@ struct JudgeState {
     if let isAlive = lives[key] { return isAlive }
     let isAlive = try source.entity(key)?.life == .alive
     lives[key] = isAlive
+    bytes += JudgeState.bytesPerLife
     return isAlive
   }
 
   /// Which entity the change at a revision is of, the changes of the items so far included.
   func key(at revision: Revision) throws -> EntityKey? {
     guard let first = changes.first?.entity.revision, first <= revision else { return try source.key(at: revision) }
-    let index = revision.rawValue &- first.rawValue
-    return index < UInt64(changes.count) ? changes[Int(index)].entity.key : nil
+    return made(at: revision)?.entity.key
   }
 
   /// As `JudgeSource.history(of:downTo:limit:)`, the changes of the items so far included. Ends early, too, when it gets too large.
   mutating func history(of entity: Entity, downTo version: EntityVersion, limit: Int) throws -> [Change] {
-    let mine = changes.reversed().filter { $0.entity.key == entity.key && $0.entity.version >= version }
-    guard let first = mine.last else { return try stored(of: entity, downTo: version, limit: limit) }
-    guard first.entity.version > version, first.previous != .zero else { return mine }
-    return mine + (try stored(of: JudgeState.before(first), downTo: version, limit: limit))
-  }
-
-  /// Reads a few changes at a time, so that those of a large entity are not all looked through.
-  private mutating func stored(of entity: Entity, downTo version: EntityVersion, limit: Int) throws -> [Change] {
     var found: [Change] = []
     var next = entity
     let bytesMax = bytes + Limits.historyBytesPerConflictMax
+    while found.count < limit, bytes < bytesMax, let change = made(at: next.revision) {
+      found.append(change)
+      bytes += change.entity.fields.bytes.count + JudgeState.bytesPerEntity
+      guard change.entity.version > version, change.previous != .zero else { return found }
+      next = JudgeState.before(change)
+    }
+    return try found + stored(of: next, downTo: version, limit: limit - found.count, bytesMax: bytesMax)
+  }
+
+  /// The change of the items so far at a revision; `nil` when it is none of theirs.
+  private func made(at revision: Revision) -> Change? {
+    guard let first = changes.first?.entity.revision, first <= revision else { return nil }
+    let index = revision.rawValue &- first.rawValue
+    return index < UInt64(changes.count) ? changes[Int(index)] : nil
+  }
+
+  /// Reads a few changes at a time, so that those of a large entity are not all looked through.
+  private mutating func stored(
+    of entity: Entity, downTo version: EntityVersion, limit: Int, bytesMax: Int
+  ) throws -> [Change] {
+    var found: [Change] = []
+    var next = entity
     while found.count < limit, bytes < bytesMax {
       let more = try source.history(of: next, downTo: version, limit: min(JudgeState.changesPerRead, limit - found.count))
       guard let last = more.last else { break }
@@ -222,7 +243,13 @@ struct JudgeState {
   // MARK: References
 
   /// The alive entities that point to one, at most `limit`.
-  func referrers(of target: EntityKey, limit: Int) throws -> [HeldReference] {
+  mutating func referrers(of target: EntityKey, limit: Int) throws -> [HeldReference] {
+    let found = try referrersNow(of: target, limit: limit)
+    charge(references: found.count, JudgeState.bytesPerReference)
+    return found
+  }
+
+  private func referrersNow(of target: EntityKey, limit: Int) throws -> [HeldReference] {
     guard let moved = references[target] else { return try source.referrers(of: target, limit: limit) }
     let gone = moved.filter { $0.value.before && !$0.value.now }
     let stored = try source.referrers(of: target, limit: limit + gone.count).filter { moved[$0]?.now ?? true }
@@ -231,8 +258,17 @@ struct JudgeState {
     return Array((stored + added.sorted { ($0.source, $0.field) < ($1.source, $1.field) }).prefix(limit))
   }
 
+  /// Counts references of an entity that are read from its fields.
+  mutating func charge(references: Int) { charge(references: references, JudgeState.bytesPerLife) }
+
+  private mutating func charge(references: Int, _ each: Int) {
+    bytes += references * each
+    referenceBytes += references * each
+  }
+
   mutating func setReference(_ reference: HeldReference, isThere: Bool) {
     let known = references[reference.target]?[reference] ?? (!isThere, !isThere)
+    charge(references: 1, JudgeState.bytesPerReference)
     if marks > 0 { undo.append(.reference(reference, known.now)) }
     references[reference.target, default: [:]][reference] = (known.before, isThere)
   }

@@ -17,7 +17,9 @@ extension SpaceJudge {
     let current = try entity.fields.decoded()
     let stamp = EditStamp(editedAt: attempt.editedAt ?? context.now, operation: attempt.operation)
       .clamped(to: context.now)
-    let stamps = try SpaceJudge.stamps(history, kinds)
+    // Reading every version costs, and only this kind asks who wrote last.
+    let hasStamps = type?.fields.contains { $0.merge == .lastWriter } ?? false
+    let stamps = hasStamps ? try SpaceJudge.stamps(history, kinds) : FieldStamps()
     let rebased: RebasedWrite
     let kind: ChangeKind
     var checked: Patch?

@@ -29,6 +29,7 @@ extension SpaceJudge {
     }
     let pointsBefore = try before.map { try heldReferences(type, $0.fields, attempt.key) } ?? []
     let pointsNow = try heldReferences(type, fields, attempt.key)
+    state.charge(references: pointsBefore.count + pointsNow.count)
     // Sets: a list may hold thousands of references.
     let (setBefore, setNow) = (Set(pointsBefore), Set(pointsNow))
     var missing: [HeldReference] = []
@@ -72,9 +73,9 @@ extension SpaceJudge {
     if let refusal = ownership(attempt, entity) { return refusal }
     guard let schema = context.schema else { return .applied(hide(attempt, entity), .applied) }
     let bytesMax = state.bytes + Limits.bulkBytesMax
-    guard let plan = try plan(deleteOf: entity, schema, bytesMax: bytesMax) else {
-      return .invalid([Violation.tooManyDependants()], entity)
-    }
+    let referenceBytesMax = state.referenceBytes + Limits.bulkBytesMax
+    let tooMuch = Decision.invalid([Violation.tooManyDependants()], entity)
+    guard let plan = try plan(deleteOf: entity, schema, bytesMax: bytesMax) else { return tooMuch }
     let hidden = Set(plan.deleted.map(\.key))
     let restricting = plan.restricting.filter { !hidden.contains($0.source) }
     guard restricting.isEmpty else {
@@ -90,7 +91,7 @@ extension SpaceJudge {
     var updates: [(Entity, CanonicalFields, CompiledType)] = []
     for source in order {
       guard let holder = try state.entity(source), holder.life == .alive, let type = schema[source.type] else { continue }
-      guard state.bytes <= bytesMax else { return .invalid([Violation.tooManyDependants()], entity) }
+      guard state.bytes <= bytesMax else { return tooMuch }
       let fields = try CanonicalFields(holder.fields.decoded().clearing(cleared[source] ?? []))
       // Only what is cleared is looked at: what was wrong before stays as it is.
       let patch = try? Patch(Set((cleared[source] ?? []).map(\.field)).map { Patch.Entry($0, .unset) })
@@ -101,8 +102,10 @@ extension SpaceJudge {
       }
       updates.append((holder, fields, type))
     }
+    // Each of them may hold many references: what all cost together is known only on the way.
+    let mark = state.mark()
     let before = state.changes.count
-    for (holder, fields, type) in updates {
+    for (holder, fields, type) in updates where state.referenceBytes <= referenceBytesMax {
       var update = attempt
       (update.key, update.manner) = (holder.key, .cascaded)
       // Clearing a reference releases keys at most, so nothing can refuse it.
@@ -110,15 +113,20 @@ extension SpaceJudge {
       _ = apply(update, .update, fields, over: holder)
     }
     // Those that point here go first; among themselves they may be hidden in any order.
-    for dependant in plan.deleted.dropFirst().reversed() {
+    for dependant in plan.deleted.dropFirst().reversed() where state.referenceBytes <= referenceBytesMax {
       var cascade = attempt
       (cascade.key, cascade.manner) = (dependant.key, .cascaded)
       try release(dependant, schema)
       _ = hide(cascade, dependant)
     }
+    guard state.referenceBytes <= referenceBytesMax else {
+      state.takeBack(to: mark)
+      return tooMuch
+    }
     try release(entity, schema)
     let deleted = hide(attempt, entity)
     state.join(since: before)
+    state.forget(mark)
     return .applied(deleted, .applied)
   }
 
@@ -158,7 +166,7 @@ extension SpaceJudge {
         }
       }
       guard plan.deleted.count + plan.cleared.count <= Limits.dependantsMax,
-        plan.restricting.count <= 2 * Limits.dependantsMax
+        plan.restricting.count <= 2 * Limits.dependantsMax, state.bytes <= bytesMax
       else { return nil }
     }
     return plan
@@ -192,7 +200,8 @@ extension Violation {
   fileprivate static func tooManyDependants() -> Violation {
     Violation(
       rule: "dependants_max",
-      message: "More than \(Limits.dependantsMax) entities depend on this one, or they are too large together. "
+      message:
+        "More than \(Limits.dependantsMax) entities depend on this one, or they are too large or hold too many references together. "
         + "Delete them in parts first.")
   }
 }

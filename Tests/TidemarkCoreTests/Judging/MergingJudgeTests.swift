@@ -114,6 +114,18 @@ import TidemarkCore
     #expect(try space.write(merging(space.update("t", "a", 35, [("other", .int(1))]))).code == .merged)
   }
 
+  @Test func aMergeLooksThroughNoMoreOfItsOwnBulkThanItMay() throws {
+    let space = JudgedSpace()
+    _ = try space.write(space.create("t", "a", [("n", .int(0))]))
+    let items = try (1...300).map { try merging(space.update("t", "a", 1, [("field\($0)", .int(1))])) }
+    let outcomes = try space.write(items)
+    // As if each had come alone: the version they were made against is looked for among so many.
+    let merged = outcomes.prefix { $0.code.isSuccess }.count
+    #expect(merged == Limits.historyPerConflictMax)
+    #expect(outcomes.dropFirst(merged).allSatisfy { $0.code == .conflict || $0.code == .aborted })
+    #expect(try space.entity("t", "a")?.version.rawValue == UInt64(merged) + 1)
+  }
+
   @Test func aMergeSeesTheItemsBeforeIt() throws {
     let space = try MergingJudgeTests.space()
     let outcomes = try space.write([

@@ -139,6 +139,56 @@ import TidemarkCore
     }
   }
 
+  /// Rooms that are pointed to by lists, and tours with such lists.
+  private static func tours(_ rule: DeleteRule, through: DeleteRule) throws -> JudgedSpace {
+    let toRooms = FieldSchema(
+      name: try path("rooms"), type: .stringList, reference: Reference(target: try type("room"), onDelete: rule))
+    let toGuide = FieldSchema(
+      name: try path("guide"), type: .string, reference: Reference(target: try type("guide"), onDelete: through))
+    return JudgedSpace(
+      Schema(types: [
+        TypeSchema(name: try type("guide")), TypeSchema(name: try type("room")),
+        TypeSchema(name: try type("tour"), fields: [toGuide, toRooms]),
+      ]))
+  }
+
+  @Test func aBulkOfDeletesStopsWhenItLookedThroughTooManyReferences() throws {
+    let space = try SchemaJudgeTests.tours(.restrict, through: .restrict)
+    let count = 1_000
+    _ = try space.write(space.create("room", "r", []))
+    _ = try space.write((0..<count).map { try space.create("tour", "t\($0)", [("rooms", .list([.string("r")]))]) })
+    let outcomes = try space.write((0..<300).map { _ in try space.delete("room", "r", 1) }, validatesOnly: true)
+    let looked = outcomes.prefix { $0.code == .referenceViolation }.count
+    #expect(looked >= 10 && looked * count * 512 <= Limits.bulkBytesMax + count * 512)
+    #expect(outcomes.dropFirst(looked).allSatisfy { $0.code == .aborted })
+    #expect(try space.write(space.delete("room", "r", 1)).code == .referenceViolation)
+  }
+
+  /// A guide takes tours along, and each tour lets go of all its rooms.
+  @Test func aDeleteMovesNoMoreReferencesThanItMay() throws {
+    let space = try SchemaJudgeTests.tours(.restrict, through: .cascade)
+    // More than a hundred thousand references: comparing them all after each write takes a minute.
+    space.comparesDerived = false
+    let rooms = (0..<1_000).map { "r\($0)" }
+    _ = try space.write(space.create("guide", "g", []))
+    _ = try space.write(rooms.map { try space.create("room", $0, []) })
+    let list = Value.list(rooms.map { .string($0) })
+    // As many as one bulk may make.
+    for part in stride(from: 0, to: 140, by: 35) {
+      let made = try space.write(
+        (part..<part + 35).map { try space.create("tour", "t\($0)", [("guide", .string("g")), ("rooms", list)]) })
+      #expect(made.allSatisfy { $0.code == .applied })
+    }
+    let before = space.revision
+    let refused = try space.write(space.delete("guide", "g", 1))
+    #expect(refused.code == .invalid && refused.violations.map(\.rule) == ["dependants_max"])
+    #expect(space.revision == before)
+    let fewer = try space.write((0..<20).map { try space.delete("tour", "t\($0)", 1) })
+    #expect(fewer.allSatisfy { $0.code == .applied })
+    #expect(try space.write(space.delete("guide", "g", 1)).code == .applied)
+    #expect(try space.entity("tour", "t20")?.life == .deleted)
+  }
+
   @Test(.timeLimit(.minutes(1))) func oneElementOfALongListOfReferencesIsChanged() throws {
     let reference = FieldSchema(
       name: try SchemaJudgeTests.path("rooms"), type: .stringList,
