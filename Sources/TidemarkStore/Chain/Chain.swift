@@ -33,9 +33,9 @@ public enum Chain {
   /// The chain hash of a change that follows `previous`.
   public static func hash(after previous: Digest32, _ change: Change, contentDigest: Digest32) -> Digest32 {
     let entity = change.entity
-    let texts = (entity.key.type.text, entity.key.id.text, entity.created.by.text, entity.updated.by.text)
     let size =
-      137 + (change.editedAt == nil ? 0 : 8) + texts.0.utf8.count + texts.1.utf8.count + texts.2.utf8.count + texts.3.utf8.count
+      137 + (change.editedAt == nil ? 0 : 8) + entity.key.type.text.utf8.count + entity.key.id.text.utf8.count
+      + entity.created.by.text.utf8.count + entity.updated.by.text.utf8.count
     return withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { memory in
       var bytes = ChainBytes(memory)
       bytes.append(previous)
@@ -48,10 +48,10 @@ public enum Chain {
       bytes.append(change.operation.rawValue.high)
       bytes.append(change.operation.rawValue.low)
       if let editedAt = change.editedAt { bytes.append(UInt64(bitPattern: editedAt.rawValue)) }
-      bytes.append(texts.0)
-      bytes.append(texts.1)
-      bytes.append(texts.2)
-      bytes.append(texts.3)
+      bytes.append(entity.key.type.text)
+      bytes.append(entity.key.id.text)
+      bytes.append(entity.created.by.text)
+      bytes.append(entity.updated.by.text)
       bytes.append(contentDigest)
       var hasher = SHA256()
       hasher.update(bufferPointer: bytes.written)

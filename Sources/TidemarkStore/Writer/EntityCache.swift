@@ -13,13 +13,18 @@ public final class EntityCache {
   /// A class, so that a new state is one assignment: as a value in an array it cost twice the instructions.
   private final class Slot {
     let place: Place
-    var entity: Entity
+    var entity: Entity {
+      didSet { fieldsBytes = entity.fields.bytes.count }
+    }
+    /// The bytes of the entity's fields: those of an entity that is about to go are mostly no longer in the processor's caches.
+    private(set) var fieldsBytes: Int
     /// Asked for since the hand came by.
     var wasUsed = false
 
     init(_ place: Place, _ entity: Entity) {
       self.place = place
       self.entity = entity
+      fieldsBytes = entity.fields.bytes.count
     }
   }
 
@@ -45,7 +50,7 @@ public final class EntityCache {
   public func put(_ entity: Entity, in space: SpaceID) {
     let place = Place(space: space, key: entity.key)
     if let slot = slots[place] {
-      bytes += entity.fields.bytes.count - slot.entity.fields.bytes.count
+      bytes += entity.fields.bytes.count - slot.fieldsBytes
       slot.entity = entity
       // Dropped by the hand like any other when it has become too large; it is true until then.
     } else {

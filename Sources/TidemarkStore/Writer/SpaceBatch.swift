@@ -89,7 +89,7 @@ struct SpaceBatch {
   private mutating func addReceipts() throws {
     var operations: [PrincipalName: [OperationID]] = [:]
     for request in requests where request.principal.can(.writer, in: record.name) {
-      operations[request.principal.name, default: []].append(contentsOf: request.items.lazy.map(\.operation))
+      operations[request.principal.name, default: []].append(contentsOf: request.items.lazy.map { $0.operation })
     }
     for (principal, ids) in operations {
       judge.add(try transaction.receipts(ids, of: principal, in: record.id).compactMap { $0 }, of: principal)
@@ -159,8 +159,9 @@ struct SpaceBatch {
     while start < made.count {
       // Those of one request stand together.
       let principal = made[start].principal
-      let end = made[start...].firstIndex { $0.principal != principal } ?? made.count
-      receipts[principal, default: []].append(contentsOf: made[start..<end].lazy.map(\.receipt))
+      var end = start
+      while end < made.count, made[end].principal == principal { end += 1 }
+      receipts[principal, default: []].append(contentsOf: (start..<end).lazy.map { made[$0].receipt })
       start = end
     }
     // In one order always: the same batches make the same store.
