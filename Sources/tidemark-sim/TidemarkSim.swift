@@ -33,6 +33,8 @@ struct TidemarkSim: ParsableCommand {
   var withoutModel = false
   @Flag(help: "With --seed: print every step of the disk, too.")
   var steps = false
+  @Flag(help: "With --seed: let a power loss, a kill and an I/O error come at each step of the disk in turn, and nothing else.")
+  var everyStep = false
   @Flag(help: "Plant every bug in turn, and tell after how many seeds it is caught.")
   var planted = false
 
@@ -42,7 +44,7 @@ struct TidemarkSim: ParsableCommand {
     options.planted = plant
     options.usesModel = !withoutModel
     if planted { return try runPlanted(options) }
-    if let seed { return try replay(seed, options) }
+    if let seed { return everyStep ? try failAtEveryStep(seed, options) : try replay(seed, options) }
     try runMany(options)
   }
 
@@ -73,6 +75,23 @@ struct TidemarkSim: ParsableCommand {
     }
     print("\(seeds) seeds: \(SimulationReport.Counts.sum(counts).text)")
     print("Every promise was kept.")
+  }
+
+  private func failAtEveryStep(_ seed: UInt64, _ options: Simulation.Options) throws {
+    var options = options
+    options.onlyFault = .init(.powerLoss, step: .max / 2)
+    let steps = try Simulation(seed: seed, options: options).run().counts.diskSteps
+    for kind in Simulation.OnlyFault.Kind.allCases {
+      for step in 1...max(steps, 1) {
+        options.onlyFault = .init(kind, step: step)
+        let report = try Simulation(seed: seed, options: options).run()
+        guard let violation = report.violation else { continue }
+        for line in report.tail { print(line) }
+        print("seed \(seed), \(kind.rawValue) at step \(step): \(violation)")
+        throw ExitCode(1)
+      }
+      print("seed \(seed): \(kind.rawValue) at each of \(steps) steps: every promise was kept.")
+    }
   }
 
   private func runPlanted(_ options: Simulation.Options) throws {

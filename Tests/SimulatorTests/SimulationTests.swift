@@ -18,6 +18,21 @@ import TidemarkSimulator
     #expect(sum.replays > 10 && sum.lost > 100 && sum.repeated > 100 && sum.changes > 200 && sum.reads > 100)
   }
 
+  @Test(arguments: Simulation.OnlyFault.Kind.allCases) func noStepOfTheDiskIsTheWrongOneToFailAt(
+    kind: Simulation.OnlyFault.Kind
+  ) throws {
+    var options = Simulation.Options()
+    options.eventsMax = 120
+    options.onlyFault = .init(kind, step: 1_000_000)
+    let steps = try Simulation(seed: 2, options: options).run().counts.diskSteps
+    #expect(steps > 80)
+    for step in 1...steps {
+      options.onlyFault = .init(kind, step: step)
+      let report = try Simulation(seed: 2, options: options).run()
+      #expect(report.violation == nil, "\(kind.rawValue) at step \(step): \(report.tail.suffix(10).joined(separator: "\n"))")
+    }
+  }
+
   @Test func aSeedAlwaysMakesTheSameTrace() throws {
     var digests: Set<UInt64> = []
     for seed in UInt64(0)..<10 {

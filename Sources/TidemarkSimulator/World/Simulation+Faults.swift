@@ -27,7 +27,7 @@ extension Simulation {
   }
 
   private func arm(_ fault: SimulatedDisk.Fault, _ steps: Int) {
-    guard disk.armed == nil, disk.isRunning else { return }
+    guard options.onlyFault == nil, disk.armed == nil, disk.isRunning else { return }
     if fault == .full { counts.fullDisks += 1 }
     disk.arm(fault, inSteps: steps)
   }
@@ -55,7 +55,9 @@ extension Simulation {
     guard server == nil else { return }
     if !disk.isRunning { disk.restart() }
     disk.beginProcess()
-    if disk.armed == nil, chance(15) { disk.arm(.powerLoss, inSteps: Int.random(in: 1...40, using: &random)) }
+    if options.onlyFault == nil, disk.armed == nil, chance(15) {
+      disk.arm(.powerLoss, inSteps: Int.random(in: 1...40, using: &random))
+    }
     do {
       server = try Server(self, randomSeed: random.next())
       try makeSpaces()

@@ -15,12 +15,32 @@ public final class Simulation {
     public var planted: PlantedBug?
     /// Whether answers and states are compared with the plainly written rules. Without, only what follows from the promises alone is looked at.
     public var usesModel = true
+    /// The only thing that goes wrong with the disk; `nil` for whatever the seed chooses.
+    public var onlyFault: OnlyFault?
     /// How many lines of the trace are kept.
     public var traceLinesMax = 40
     /// Whether the trace tells of every step of the disk.
     public var tracesDisk = false
 
     public init() {}
+  }
+
+  /// A fault at one step of the disk, counted from 1.
+  public struct OnlyFault: Sendable {
+    /// What goes wrong.
+    public enum Kind: String, Sendable, CaseIterable {
+      case powerLoss = "power loss"
+      case kill = "kill"
+      case ioError = "I/O error"
+    }
+
+    public var kind: Kind
+    public var step: Int
+
+    public init(_ kind: Kind, step: Int) {
+      self.kind = kind
+      self.step = step
+    }
   }
 
   enum Event {
@@ -157,7 +177,11 @@ public final class Simulation {
   private func begin() throws {
     for index in clients.indices { plan(.clientTurn(index), in: Int64.random(in: 100...3_000, using: &random)) }
     plan(.nemesis, in: Int64.random(in: 1_000...nemesisDelayMax, using: &random))
-    if chance(50) { disk.arm(chance(50) ? .powerLoss : .ioError, inSteps: Int.random(in: 1...120, using: &random)) }
+    if let only = options.onlyFault {
+      disk.arm(only.kind.fault, inSteps: only.step)
+    } else if chance(50) {
+      disk.arm(chance(50) ? .powerLoss : .ioError, inSteps: Int.random(in: 1...120, using: &random))
+    }
     try startServer()
   }
 
@@ -213,5 +237,15 @@ public final class Simulation {
     clients[call.client].waiting[call.number] = nil
     clients[call.client].take(reply, to: call)
     note("client \(call.client) hears of #\(call.number)")
+  }
+}
+
+extension Simulation.OnlyFault.Kind {
+  fileprivate var fault: SimulatedDisk.Fault {
+    switch self {
+    case .powerLoss: .powerLoss
+    case .kill: .kill
+    case .ioError: .ioError
+    }
   }
 }
