@@ -255,7 +255,8 @@ struct JudgeState {
     let stored = try source.referrers(of: target, limit: limit + gone.count).filter { moved[$0]?.now ?? true }
     let known = Set(stored)
     let added = moved.filter { $0.value.now && !known.contains($0.key) }.map(\.key)
-    return Array((stored + added.sorted { ($0.source, $0.field) < ($1.source, $1.field) }).prefix(limit))
+    guard !added.isEmpty else { return Array(stored.prefix(limit)) }
+    return Array((stored + added).sorted { ($0.source, $0.field) < ($1.source, $1.field) }.prefix(limit))
   }
 
   /// Counts references of an entity that are read from its fields.

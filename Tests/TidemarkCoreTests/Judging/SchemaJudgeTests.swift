@@ -115,6 +115,16 @@ import TidemarkCore
     #expect(try space.write(delete).isReplay)
   }
 
+  @Test(arguments: [true, false]) func theOrderOfACascadeDoesNotDependOnWhatIsCommittedTogether(isTogether: Bool) throws {
+    let space = try SchemaJudgeTests.hotel(.cascade)
+    _ = try space.write([
+      space.create("room", "a", [("name", .string("A"))]), space.create("booking", "y", [("room", .string("a"))]),
+    ])
+    let items = [try space.create("booking", "x", [("room", .string("a"))]), try space.delete("room", "a", 1)]
+    if isTogether { _ = try space.write(items) } else { for item in items { _ = try space.write(item) } }
+    #expect(space.log.suffix(3).map(\.entity.key.id.text) == ["y", "x", "a"])
+  }
+
   /// What depends on an entity may be few, and still more than memory has room for.
   @Test func aDeleteTakesNoMoreBytesAlongThanItMay() throws {
     for rule in [DeleteRule.cascade, .setNull] {
