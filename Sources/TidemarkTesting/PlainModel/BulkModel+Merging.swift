@@ -69,7 +69,8 @@ extension BulkModel {
       } else if theirs == old {
         merged[name] = mine[name]
       } else if rules.isCounter(name), case .int(let a)? = mine[name], case .int(let b)? = theirs, let c = number(old) {
-        merged[name] = .int(a + b - c)
+        guard let sum = Int64(exactly: Int128(a) + Int128(b) - Int128(c)) else { return conflict }
+        merged[name] = .int(sum)
       } else if mine[name] == theirs {
         merged[name] = theirs
       } else {
