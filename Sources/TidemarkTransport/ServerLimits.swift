@@ -24,6 +24,9 @@ public struct ServerLimits: Sendable {
   public var bytesQueuedMax = 8 * 1024 * 1024
   /// Replies not yet taken by the socket, in bytes: a reply that would pass this is replaced by RESOURCE_EXHAUSTED.
   public var bytesOutboundMax = 32 * 1024 * 1024
+  /// The memory of requests that wait for their end, or for their answer, for all connections of the listener, in bytes: above this only
+  /// connections that hold little are read, and above twice this only small calls of those; see `RequestBudget`.
+  public var requestBytesMax = 32 * 1024 * 1024
   /// Answers that nobody has read yet, for all connections of the listener, in bytes: above this only connections that hold
   /// little are read for, and above twice this only what is little itself; see `AnswerBudget`.
   public var answerBytesMax = 64 * 1024 * 1024

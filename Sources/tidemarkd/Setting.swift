@@ -87,6 +87,11 @@ struct Setting: Sendable {
       help: "Calls in flight on one connection. Default: \(ServerLimits().callsInFlightMax)"
     ) { $1.limits.callsInFlightMax = try int($0, 1...65_536) },
     Setting(
+      key: "request_bytes_max", form: "BYTES",
+      help:
+        "Memory of requests that wait, of all connections: above this, large ones wait in their sockets. Default: \(ServerLimits().requestBytesMax)"
+    ) { $1.limits.requestBytesMax = try int($0, 1_048_576...1_099_511_627_776) },
+    Setting(
       key: "answer_bytes_max", form: "BYTES",
       help:
         "Answers that nobody has read yet, of all connections: above this, reading waits. Default: \(ServerLimits().answerBytesMax)"

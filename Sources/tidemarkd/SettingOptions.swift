@@ -34,6 +34,8 @@ struct SettingOptions: ParsableArguments {
   var connectionsPerAddressMax: String?
   @Option(name: .long, help: help("calls_in_flight_max"))
   var callsInFlightMax: String?
+  @Option(name: .long, help: help("request_bytes_max"))
+  var requestBytesMax: String?
   @Option(name: .long, help: help("answer_bytes_max"))
   var answerBytesMax: String?
   @Option(name: .long, help: help("answer_bytes_per_connection_max"))
@@ -88,7 +90,7 @@ struct SettingOptions: ParsableArguments {
       ("threads", threads), ("reader_threads", readerThreads),
       ("entity_cache_bytes_max", entityCacheBytesMax), ("drain_timeout_ms", drainTimeoutMs),
       ("connections_max", connectionsMax), ("connections_per_address_max", connectionsPerAddressMax),
-      ("calls_in_flight_max", callsInFlightMax),
+      ("calls_in_flight_max", callsInFlightMax), ("request_bytes_max", requestBytesMax),
       ("answer_bytes_max", answerBytesMax), ("answer_bytes_per_connection_max", answerBytesPerConnectionMax),
       ("call_timeout_max_ms", callTimeoutMaxMs),
       ("handshake_timeout_ms", handshakeTimeoutMs), ("frame_timeout_ms", frameTimeoutMs), ("idle_timeout_ms", idleTimeoutMs),

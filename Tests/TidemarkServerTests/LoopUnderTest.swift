@@ -29,6 +29,11 @@ final class LoopUnderTest: Sendable {
     get async { (try? await loop.executeInContext { [connection] in connection.value.replies }) ?? [] }
   }
 
+  /// What was said of the memory that requests take.
+  var held: [CallID: Int] {
+    get async { (try? await loop.executeInContext { [connection] in connection.value.held }) ?? [:] }
+  }
+
   /// The next reply of a pending call, removed. Time goes on until it is there.
   func takeReply() async throws -> CallReply {
     while await replies.isEmpty { await loop.advanceTime(by: .milliseconds(20)) }
@@ -73,6 +78,8 @@ final class RecordingConnection: CallConnection {
   let account: AnswerAccount
   var lastCall: UInt32 = 0
   var replies: [CallReply] = []
+  /// What was said of the memory that requests take.
+  var held: [CallID: Int] = [:]
 
   init(_ eventLoop: any EventLoop, _ account: AnswerAccount) {
     self.eventLoop = eventLoop
@@ -81,6 +88,7 @@ final class RecordingConnection: CallConnection {
 
   func complete(_ call: CallID, with reply: CallReply) { replies.append(reply) }
   func send(_ message: ByteBuffer, on call: CallID) -> Bool { true }
+  func hold(_ bytes: Int, for call: CallID) { held[call] = bytes }
   func returnCredit(_ bytes: Int, to call: CallID) {}
   func flush() {}
 }

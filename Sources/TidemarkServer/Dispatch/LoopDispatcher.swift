@@ -32,6 +32,9 @@ final class LoopDispatcher: CallHandler {
   /// How many postponed reads go to the readers at once.
   private static let resumedReadsMax = 64
 
+  /// The memory of larger requests is counted; that of others is guessed from their size, in bytes.
+  private static let guessedBytesMax = 4 * 1024
+
   /// Names a call on any connection of this loop.
   struct CallName: Hashable, Sendable {
     let connection: UInt64
@@ -134,7 +137,10 @@ final class LoopDispatcher: CallHandler {
   ///
   /// - Parameter principal: who writes, for the log; `nil` for a call that writes no entities.
   func keep(_ call: IncomingCall, _ kind: PendingCall.Kind = .other, by principal: PrincipalName? = nil) -> UInt64 {
-    pending.insert(
+    if call.message.readableBytes >= LoopDispatcher.guessedBytesMax, let bytes = kind.heldBytes {
+      call.connection.hold(bytes, for: call.id)
+    }
+    return pending.insert(
       PendingCall(
         id: call.id, connection: call.connection, kind: kind, principal: principal, attempt: call.meta.attempt))
   }
@@ -172,6 +178,7 @@ final class LoopDispatcher: CallHandler {
   func keepOn(_ ticket: UInt64, as kind: PendingCall.Kind) -> UInt64? {
     guard var call = pending.remove(ticket) else { return nil }
     call.kind = kind
+    if let bytes = kind.heldBytes { call.connection.hold(bytes, for: call.id) }
     return pending.insert(call)
   }
 

@@ -51,6 +51,8 @@ public protocol CallConnection: AnyObject {
   /// - Returns: `false` when the client or the socket cannot take more now: the message is kept, and the next one should wait
   ///   for `CallHandler.creditAvailable(_:connection:)`.
   func send(_ message: ByteBuffer, on call: CallID) -> Bool
+  /// Says how much memory the request of a call takes while the call waits, in bytes. Not said, it is guessed from the message.
+  func hold(_ bytes: Int, for call: CallID)
   /// Allows the client to send more messages on a stream.
   func returnCredit(_ bytes: Int, to call: CallID)
   func flush()

@@ -9,6 +9,7 @@ struct ConnectionSetup: Sendable {
   let counts: ConnectionCounts
   let children: ConnectionSet
   let budget: AnswerBudget
+  let requests: RequestBudget
   /// The dispatcher of each event loop.
   let handlers: [ObjectIdentifier: NIOLoopBoundBox<any CallHandler>]
 
@@ -28,7 +29,7 @@ struct ConnectionSetup: Sendable {
     let sniffer = CodecSniffer(timeout: limits.handshakeTimeout, onClose: onClose) { [self] in
       let tidemark = TidemarkServerHandler(
         handler: handler, limits: limits, hello: hello, eventLoop: channel.eventLoop, peer: peer, connectionID: id,
-        account: budget.openAccount(), acceptedAt: acceptedAt, onClose: onClose)
+        account: budget.openAccount(), requests: requests, acceptedAt: acceptedAt, onClose: onClose)
       let bound = NIOLoopBound(tidemark, eventLoop: channel.eventLoop)
       children.setDrain(channel) {
         channel.eventLoop.execute { bound.value.drain() }

@@ -94,7 +94,7 @@ extension ServerStateMachine {
   }
 
   private mutating func reserveAssembly(_ bytes: Int) -> Bool {
-    guard assembledBytes + inbound.assembledBytes + bytes <= limits.bytesQueuedMax else { return false }
+    guard assembledBytes + inbound.assembledBytes + bytes <= limits.bytesQueuedMax, requests.mayGoOn else { return false }
     assembledBytes += bytes
     return true
   }
@@ -115,12 +115,17 @@ extension ServerStateMachine {
     }
     dispatching = (
       call.id.rawValue,
-      ParkedCall(deadline: call.deadline, bytes: call.message.readableBytes, isHalfClosed: call.isHalfClosed)
+      ParkedCall(
+        deadline: call.deadline, bytes: call.message.readableBytes,
+        heldBytes: Self.heldBytes(ofMessage: call.message.readableBytes), isHalfClosed: call.isHalfClosed)
     )
     if let credit { outbound.open(call.id.rawValue, credit: credit) }
     lastCallAt = now
     return .call(call)
   }
+
+  /// The memory that a request takes while its call waits, about, in bytes: for who does not know better.
+  private static func heldBytes(ofMessage bytes: Int) -> Int { 4 * bytes + 1024 }
 
   private mutating func decodeMeta(_ block: ByteBuffer) -> CallMeta? {
     if block.isEqual(to: metaCache.bytes) { return metaCache.meta }
@@ -187,7 +192,18 @@ extension ServerStateMachine {
     dispatching = nil
     calls[current.id] = current.call
     parkedBytes += current.call.bytes
+    parkedHeldBytes += current.call.heldBytes
+    countRequests()
     if let deadline = current.call.deadline { callWakeAt = min(callWakeAt, deadline) }
+  }
+
+  /// Says how much memory a request takes, in bytes; see `CallConnection.hold(_:for:)`.
+  mutating func hold(_ bytes: Int, for id: CallID) {
+    if dispatching?.id == id.rawValue { dispatching?.call.heldBytes = bytes }
+    guard let before = calls[id.rawValue]?.heldBytes else { return }
+    calls[id.rawValue]?.heldBytes = bytes
+    parkedHeldBytes += bytes - before
+    countRequests()
   }
 
   /// Ends a parked call. Its slot is free, unless messages of its stream still wait for credit.
@@ -267,6 +283,8 @@ extension ServerStateMachine {
   private mutating func release(_ stream: UInt32) {
     guard let call = calls.removeValue(forKey: stream) else { return }
     parkedBytes -= call.bytes
+    parkedHeldBytes -= call.heldBytes
+    countRequests()
     closeIfDrained()
   }
 }

@@ -33,7 +33,9 @@ extension ServerStateMachine {
     case .open: break
     }
     expireCalls(now: now, into: &out)
-    if callsInFlight > 0 { lastCallAt = now }
+    if callsInFlight > 0 || waitsForRoom { lastCallAt = now }
+    // The client is not silent: it is not read.
+    if waitsForRoom { (lastReadAt, pingSentAt) = (now, nil) }
     if let partial, now >= partial.since + limits.frameTimeout, isTooSlow(partial, now) {
       events.insert(fail(.timeout, "A frame arrives too slowly.", into: &out), at: 0)
     } else if now >= lastCallAt + limits.idleTimeout {
@@ -91,6 +93,7 @@ extension ServerStateMachine {
       }
     }
     callWakeAt = wake
+    countRequests()
   }
 
   // MARK: The end
@@ -137,6 +140,7 @@ extension ServerStateMachine {
     drain = .final
     for stream in assemblies.keys { assembledBytes -= assemblies[stream]?.call.message.readableBytes ?? 0 }
     assemblies = [:]
+    countRequests()
     for (stream, call) in calls where call.deadline == nil && !call.isAbandoned {
       silence(stream, into: &out)
       if calls[stream] != nil { events.append(.cancelled(CallID(rawValue: stream), .connectionClosed)) }
@@ -157,6 +161,7 @@ extension ServerStateMachine {
     }
     assemblies = [:]
     assembledBytes = 0
+    countRequests()
   }
 
   // MARK: Writing

@@ -49,6 +49,8 @@ struct ServerStateMachine {
     var deadline: NIODeadline?
     /// The size of its request.
     var bytes: Int
+    /// The memory that its request takes, about, in bytes.
+    var heldBytes: Int
     /// Nothing is sent for it any more; the slot waits for the handler to end.
     var isAbandoned = false
     var isHalfClosed: Bool
@@ -87,6 +89,12 @@ struct ServerStateMachine {
   var assembledBytes = 0
   /// The bytes of parked requests.
   var parkedBytes = 0
+  /// The memory that parked requests take, in bytes.
+  var parkedHeldBytes = 0
+  /// What all of that is of the budget of all connections.
+  private(set) var requests: RequestShare
+  /// True when the next call waits until other connections hold less.
+  private(set) var waitsForRoom = false
   var inbound: InboundFlow
   var outbound: OutboundFlow
   /// Replies that the socket has not taken, in bytes, as far as the connection told.
@@ -114,9 +122,12 @@ struct ServerStateMachine {
   /// The earliest deadline among parked and unfinished calls, or earlier.
   var callWakeAt = NIODeadline.distantFuture
 
-  /// - Parameter now: when the connection was accepted.
-  init(limits: ServerLimits, hello: Hello = Hello(), now: NIODeadline) {
+  /// - Parameters:
+  ///   - requests: shared with other connections; `nil` for one of its own.
+  ///   - now: when the connection was accepted.
+  init(limits: ServerLimits, hello: Hello = Hello(), requests: RequestBudget? = nil, now: NIODeadline) {
     self.limits = limits
+    self.requests = RequestShare(requests ?? RequestBudget(limits: limits))
     self.hello = limits.hello(hello)
     inbound = InboundFlow(
       streamCreditBytes: limits.streamCreditBytes, connectionCreditBytes: limits.connectionCreditBytes,
@@ -139,7 +150,19 @@ struct ServerStateMachine {
   /// True while the connection should not read or parse more: too much is held for calls in flight.
   var isCongested: Bool { parkedBytes >= limits.bytesQueuedMax }
 
+  /// Tells the budget what the connection holds, when that has changed.
+  mutating func countRequests() { requests.set(parkedHeldBytes &+ assembledBytes &+ inbound.assembledBytes) }
+
   // MARK: Input
+
+  /// Looks again whether there is room for the next call.
+  mutating func lookForRoom() { waitsForRoom = false }
+
+  /// Whether a frame can be taken now: all but new calls can.
+  private func hasRoom(for header: FrameHeader) -> Bool {
+    guard header.type == FrameType.call.rawValue, header.stream > highest else { return true }
+    return requests.mayBegin(bytes: Int(header.length), isWhole: header.flags.isDisjoint(with: [.more, .compressed]))
+  }
 
   /// Takes the next thing out of `input`.
   ///
@@ -156,10 +179,13 @@ struct ServerStateMachine {
         guard header.length <= UInt32(clamping: limits.frameBytesMax) else {
           return fail(.frameTooLarge, "A frame is larger than the limit.", into: &out)
         }
-        guard input.readableBytes >= FrameHeader.bytes + Int(header.length) else { return nil }
+        waitsForRoom = !hasRoom(for: header)
+        guard !waitsForRoom, input.readableBytes >= FrameHeader.bytes + Int(header.length) else { return nil }
         input.moveReaderIndex(forwardBy: FrameHeader.bytes)
         guard let payload = input.readSlice(length: Int(header.length)) else { return nil }
-        if let event = receive(header, payload, into: &out, now: now) { return event }
+        let event = receive(header, payload, into: &out, now: now)
+        countRequests()
+        if let event { return event }
       case .preface:
         guard let event = receivePreface(&input, into: &out) else {
           if phase == .preface { return nil } else { continue }

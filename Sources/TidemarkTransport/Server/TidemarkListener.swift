@@ -12,18 +12,20 @@ public final class TidemarkListener: Sendable {
   private let counts: ConnectionCounts
   private let children: ConnectionSet
   private let budget: AnswerBudget
+  private let requests: RequestBudget
   private let limits: ServerLimits
   private let logger: Logger
 
   private init(
     port: Int, channel: any Channel, counts: ConnectionCounts, children: ConnectionSet, budget: AnswerBudget,
-    limits: ServerLimits, logger: Logger
+    requests: RequestBudget, limits: ServerLimits, logger: Logger
   ) {
     self.port = port
     self.channel = channel
     self.counts = counts
     self.children = children
     self.budget = budget
+    self.requests = requests
     self.limits = limits
     self.logger = logger
   }
@@ -33,6 +35,9 @@ public final class TidemarkListener: Sendable {
 
   /// Answers that nobody has read yet, in bytes.
   public var heldAnswerBytes: Int { budget.heldBytes }
+
+  /// The memory of requests that wait, in bytes.
+  public var heldRequestBytes: Int { requests.heldBytes }
 
   /// Binds and starts to accept.
   ///
@@ -55,14 +60,15 @@ public final class TidemarkListener: Sendable {
         NIOLoopBoundBox(makeHandler(loop), eventLoop: loop)
       }.get()
     }
-    let budget = AnswerBudget(limits: limits)
+    let (budget, requests) = (AnswerBudget(limits: limits), RequestBudget(limits: limits))
     let setup = ConnectionSetup(
-      limits: limits, hello: hello, counts: counts, children: children, budget: budget, handlers: handlers)
+      limits: limits, hello: hello, counts: counts, children: children, budget: budget, requests: requests, handlers: handlers)
     let channel = try await makeServerChannel(group: group, setup: setup, host: host, port: port)
     guard let bound = channel.localAddress?.port else { throw ChannelError.unknownLocalAddress }
     logger.info("listening", metadata: ["host": "\(host)", "port": "\(bound)"])
     return TidemarkListener(
-      port: bound, channel: channel, counts: counts, children: children, budget: budget, limits: limits, logger: logger)
+      port: bound, channel: channel, counts: counts, children: children, budget: budget, requests: requests, limits: limits,
+      logger: logger)
   }
 
   /// Stops to accept, lets calls in flight finish, and closes each connection once its replies are written.

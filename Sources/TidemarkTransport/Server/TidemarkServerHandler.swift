@@ -26,6 +26,8 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
   private var isOpen = false
   /// The read that was held back while too much waits.
   private var heldRead = false
+  /// The budget was told that this connection waits for room.
+  private var isToldToWait = false
   private var isClosing = false
   /// Everything is written, and the sending side is shut down.
   private var isOutputDone = false
@@ -48,7 +50,8 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
 
   init(
     handler: any CallHandler, limits: ServerLimits, hello: Hello, eventLoop: any EventLoop, peer: String, connectionID: UInt64,
-    account: AnswerAccount? = nil, acceptedAt: NIODeadline = .now(), onClose: @escaping @Sendable () -> Void
+    account: AnswerAccount? = nil, requests: RequestBudget? = nil, acceptedAt: NIODeadline = .now(),
+    onClose: @escaping @Sendable () -> Void
   ) {
     self.handler = handler
     self.limits = limits
@@ -57,7 +60,7 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
     self.connectionID = connectionID
     self.account = account ?? AnswerBudget(limits: limits).openAccount()
     self.onClose = onClose
-    machine = ServerStateMachine(limits: limits, hello: hello, now: acceptedAt)
+    machine = ServerStateMachine(limits: limits, hello: hello, requests: requests, now: acceptedAt)
   }
 
   // MARK: Channel
@@ -127,6 +130,7 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
     machine.outbound.closeAll()
     out = ByteBuffer()
     updateAccount()
+    waitForRoom(false, now: .now())
     account.close()
     if isOpen { handler.connectionClosed(self) }
     isOpen = false
@@ -146,6 +150,10 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
 
   func send(_ message: ByteBuffer, on call: CallID) -> Bool {
     machine.send(message, on: call, into: &out)
+  }
+
+  func hold(_ bytes: Int, for call: CallID) {
+    machine.hold(bytes, for: call)
   }
 
   func returnCredit(_ bytes: Int, to call: CallID) {
@@ -172,11 +180,12 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
   // MARK: The loop
 
   /// While true, nothing is read or parsed: a slow reader, or too much in flight.
-  private var isHeld: Bool { machine.isCongested || !machine.outbound.isWritable }
+  private var isHeld: Bool { machine.isCongested || machine.waitsForRoom || !machine.outbound.isWritable }
 
   private func run(now: NIODeadline, didRead: Bool) {
     guard !isRunning else { return }
     isRunning = true
+    machine.lookForRoom()
     repeat {
       while !isHeld || !machine.events.isEmpty || machine.phase == .closed {
         guard let event = machine.next(&input, into: &out, now: now) else { break }
@@ -193,10 +202,19 @@ final class TidemarkServerHandler: ChannelDuplexHandler, CallConnection {
       }
     } while !machine.events.isEmpty
     isRunning = false
+    if machine.waitsForRoom || isToldToWait { waitForRoom(machine.waitsForRoom, now: now) }
     if didRead {
       machine.didRead(leftover: isHeld ? 0 : input.readableBytes, now: now)
       if input.readableBytes == 0 { input = ByteBuffer() } else { input.discardReadBytes() }
     }
+  }
+
+  /// Looks again after a while, as long as the next call waits for room. Nobody tells when there is some.
+  private func waitForRoom(_ isWaiting: Bool, now: NIODeadline) {
+    let budget = machine.requests.budget
+    if isWaiting != isToldToWait { budget.setWaiting(isWaiting) }
+    isToldToWait = isWaiting
+    if isWaiting { schedule(now + budget.interval) }
   }
 
   /// Tells the machine that nothing more will come, once what came is parsed: the socket is read to its end even while held.

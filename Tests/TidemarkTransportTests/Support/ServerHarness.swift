@@ -26,13 +26,15 @@ struct ServerHarness {
   private var firstMessages: [CallID: ByteBuffer] = [:]
   private var input = ByteBuffer()
 
-  init(limits: ServerLimits = ServerLimits()) {
-    machine = ServerStateMachine(limits: limits, now: now)
+  init(limits: ServerLimits = ServerLimits(), requests: RequestBudget? = nil) {
+    machine = ServerStateMachine(limits: limits, requests: requests, now: now)
   }
 
   /// A harness past its handshake, with an empty output.
-  static func open(limits: ServerLimits = ServerLimits(), hello: Hello = Hello()) -> ServerHarness {
-    var server = ServerHarness(limits: limits)
+  static func open(
+    limits: ServerLimits = ServerLimits(), hello: Hello = Hello(), requests: RequestBudget? = nil
+  ) -> ServerHarness {
+    var server = ServerHarness(limits: limits, requests: requests)
     var bytes = ByteBuffer()
     bytes.writeInteger(Preface.encoded)
     bytes.writeHello(hello)
