@@ -31,6 +31,7 @@ public final class TidemarkService: Sendable {
   let clock: StoreClock
   let logger: Logger
   let counters = WriteCounters()
+  let schemaAnswers = SchemaAnswers()
   let conflictLog: ConflictLog
   let startedNanoseconds: UInt64
 
@@ -58,7 +59,7 @@ public final class TidemarkService: Sendable {
         logger.critical("a commit failed, the store takes no more writes", metadata: ["error": "\(error)"])
         onFatal(error)
       })
-    readers = try ReaderPool(store: store, threads: options.readerThreads)
+    readers = try ReaderPool(store: store, clock: clock, threads: options.readerThreads)
     let now = clock.now()
     try administerAndWait { transaction, random in
       guard try transaction.space(named: .default) == nil else { return }

@@ -5,7 +5,7 @@ enum SQL: Int, CaseIterable {
   case begin, beginImmediate, commit, rollback
   case spaces, spaceNamed, spaceInsert, spaceUpdate, spaceDelete, spaceEnd
   case entity, entityPage
-  case logEntry, logRows, logAppend, logAppendMany, logDelete
+  case logEntry, logHead, logRows, logAppend, logAppendMany, logDelete
   case headInsert, headMove, headPage, headDelete
   case receipt, receiptLast, receiptInsert, receiptInsertMany, receiptDelete
   case nameText, nameNumber, nameInsert, nameDelete, typeNames
@@ -63,6 +63,12 @@ enum SQL: Int, CaseIterable {
       WHERE h.space = ?1 AND h.type = ?2 AND h.id > ?3 AND h.life BETWEEN ?5 AND ?6 ORDER BY h.id
       """
     case .logEntry: "SELECT \(SQL.logColumns) FROM log WHERE place = ?1"
+    // `typeof` looks at the row's header: the fields themselves are not read.
+    case .logHead:
+      """
+      SELECT type, id, version, previous, kind, updated_at_us, updated_by, typeof(fields) <> 'null', operation FROM log
+      WHERE place = ?1
+      """
     case .logRows: "SELECT \(SQL.logColumns) FROM log WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3"
     case .logAppend: SQL.logAppend(rows: 1)
     case .logAppendMany: SQL.logAppend(rows: SQL.rowsAtOnce)

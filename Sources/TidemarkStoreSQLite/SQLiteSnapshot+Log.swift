@@ -19,6 +19,28 @@ extension SQLiteSnapshot {
     }
   }
 
+  func logHead(at revision: Revision, in space: SpaceID) throws -> LogHead? {
+    try reading {
+      guard revision > .zero, revision.rawValue <= Limits.revisionMax else { return nil }
+      let statement = try statements[.logHead]
+      defer { statement.reset() }
+      statement.bind(space.placeBase + Int64(revision.rawValue), at: 1)
+      guard try statement.step(), statement.integer(at: 7) == 1 else { return nil }
+      guard let typeNumber = statement.exactInteger(at: 0), let id = statement.id(at: 1),
+        let version = statement.exactInteger(at: 2), let previous = statement.exactInteger(at: 3),
+        let (kind, manner, _) = statement.changeParts(at: 4), let updatedAt = statement.exactInteger(at: 5),
+        let updatedBy = statement.exactInteger(at: 6), let operation = Bytes16(column: statement.unsafeBytes(at: 8)),
+        let type = try types.name(of: typeNumber, in: space),
+        let updater = try principals.name(of: updatedBy, in: space)
+      else { throw StoreError.corrupt("revision \(revision) does not decode") }
+      return LogHead(
+        key: EntityKey(type: type, id: id), version: EntityVersion(rawValue: UInt64(bitPattern: version)), revision: revision,
+        kind: kind, previous: Revision(rawValue: UInt64(bitPattern: previous)),
+        changed: Mark(at: Timestamp(rawValue: updatedAt), by: updater), operation: OperationID(rawValue: operation),
+        manner: manner)
+    }
+  }
+
   func logRows(after revision: Revision, in space: SpaceID, limit: Int) throws -> [LogRow] {
     try reading {
       guard limit > 0, revision.rawValue < Limits.revisionMax else { return [] }

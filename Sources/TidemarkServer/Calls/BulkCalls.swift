@@ -65,8 +65,9 @@ extension LoopDispatcher {
       guard let record = try snapshot.space(named: request.space) else { return .failure(.unknownSpace(request.space)) }
       let receipts = try snapshot.receipts(request.operations, of: principal.name, in: record.id)
       let results = try zip(request.operations, receipts).map { operation, receipt in
-        var outcome = try receipt.map { try snapshot.replay($0, type: .unknown, id: nil, in: record) }
-        outcome?.entity = nil
+        let outcome = try receipt.map {
+          try snapshot.replay($0, type: .unknown, id: nil, in: record, showsEntity: false)
+        }
         return GetOutcomesResponse.KnownOutcome(operation: operation, outcome: outcome)
       }
       return .success(

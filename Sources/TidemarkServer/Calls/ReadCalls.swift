@@ -69,17 +69,25 @@ extension LoopDispatcher {
   func read<Response: SizedAnswer>(
     _ call: IncomingCall, _ body: @escaping @Sendable (any StoreSnapshot) throws -> Result<Response, RPCStatus>
   ) throws(CallFailure) -> CallDisposition {
+    try read(call, body, heldBytes: { $0.heldBytes }, reply: { $0.reply($1) })
+  }
+
+  /// As above, for what is encoded in a way of its own.
+  func read<Found: Sendable>(
+    _ call: IncomingCall, _ body: @escaping @Sendable (any StoreSnapshot) throws -> Result<Found, RPCStatus>,
+    heldBytes: @escaping @Sendable (Found) -> Int, reply: @escaping @Sendable (LoopDispatcher, Found) -> CallReply
+  ) throws(CallFailure) -> CallDisposition {
     let ticket = keep(call)
     let name = CallName(connection: call.connection.connectionID, call: call.id)
     let read = StoreRead(
       name: name, account: call.connection.account, deadline: call.deadline?.uptimeNanoseconds
     ) { snapshot in
-      let result: Result<Response, RPCStatus>
+      let result: Result<Found, RPCStatus>
       do { result = try body(snapshot.get()) } catch { result = .failure(.ofRead(error)) }
-      return StoreRead.Found(bytes: (try? result.get())?.heldBytes ?? 0) { dispatcher in
+      return StoreRead.Found(bytes: (try? result.get()).map(heldBytes) ?? 0) { dispatcher in
         dispatcher.finish(ticket) { dispatcher, _ in
           switch result {
-          case .success(let response): dispatcher.reply(response)
+          case .success(let found): reply(dispatcher, found)
           case .failure(let status): CallReply(status: status)
           }
         }

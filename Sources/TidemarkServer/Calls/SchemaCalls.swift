@@ -13,12 +13,22 @@ extension LoopDispatcher {
   func getSchema(_ call: IncomingCall, _ principal: Principal) throws(CallFailure) -> CallDisposition {
     let request: GetSchemaRequest = try decode(call)
     guard principal.can(.reader, in: request.space) else { throw CallFailure(.permissionDenied) }
-    return try read(call) { snapshot -> Result<GetSchemaResponse, RPCStatus> in
+    let answers = service.schemaAnswers
+    return try read(call) { snapshot -> Result<[UInt8], RPCStatus> in
       guard let record = try snapshot.space(named: request.space) else { return .failure(.unknownSpace(request.space)) }
       let version = request.version == 0 ? record.schemaVersion : request.version
+      if let known = answers.answer(version, in: record.id) { return .success(known) }
       let schema = try snapshot.storedSchema(version: version, in: record)
       guard schema != nil || request.version == 0 else { return .failure(.unknownSchema(request.space, request.version)) }
-      return .success(GetSchemaResponse(schema: schema))
+      guard let answer = try? GetSchemaResponse(schema: schema).encode(using: MessageArena()) else {
+        return .failure(.tooLargeToTell)
+      }
+      if schema != nil { answers.keep(answer, version, in: record.id) }
+      return .success(answer)
+    } heldBytes: {
+      $0.count
+    } reply: { _, answer in
+      CallReply(message: ByteBuffer(bytes: answer))
     }
   }
 
@@ -178,14 +188,6 @@ extension SchemaPlan {
       SchemaRecord(version: version + 1, content: content, appliedAt: now, appliedBy: principal), in: record.id)
     try transaction.updateSpace(record)
     return (.answer(check.answer(isApplied: true, version: version + 1, message: "")), true)
-  }
-}
-
-extension GetSchemaResponse: SizedAnswer {
-  var heldBytes: Int {
-    (schema?.schema.types ?? []).reduce(256) { sum, type in
-      sum + 256 + type.summary.utf8.count + type.fields.reduce(0) { $0 + 256 + $1.summary.utf8.count }
-    }
   }
 }
 

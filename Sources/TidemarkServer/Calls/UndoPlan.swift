@@ -40,7 +40,7 @@ struct UndoPlan: Sendable {
       guard receipt.code == .applied || receipt.code == .merged, let revision = receipt.revision else {
         settle(
           place, .unchanged, receipt.code.isSuccess ? "" : UndoPlan.refused, undo, record,
-          about: try snapshot.replay(receipt, type: .unknown, id: nil, in: record))
+          about: try snapshot.replay(receipt, type: .unknown, id: nil, in: record, showsEntity: false))
         continue
       }
       steps.append((place, revision))

@@ -36,6 +36,7 @@ extension RPCStatus {
     details: [.errorInfo(reason: "OUTCOME_UNKNOWN"), .retryAfter(milliseconds: 1_000)])
   static let readFailed = RPCStatus(
     .unavailable, "The store cannot be read now. Try again after a moment.", details: [.retryAfter(milliseconds: 1_000)])
+  static let tooLargeToTell = RPCStatus(.resourceExhausted, "The answer would be larger than a message may be.")
   static let expired = RPCStatus(
     .deadlineExceeded, "The deadline passed before the call was executed.", details: [.notExecuted])
 

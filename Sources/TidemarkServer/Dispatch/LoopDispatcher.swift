@@ -112,7 +112,7 @@ final class LoopDispatcher: CallHandler {
   func reply(_ message: some EncodableMessage) -> CallReply {
     do throws(WireError) {
       return CallReply(message: try encode(message))
-    } catch { return CallReply(status: RPCStatus(.resourceExhausted, "The answer would be larger than a message may be.")) }
+    } catch { return CallReply(status: .tooLargeToTell) }
   }
 
   /// The encoding of a message, valid until the next one is encoded.
@@ -195,7 +195,7 @@ final class LoopDispatcher: CallHandler {
 
   private func submitNow(_ read: StoreRead) -> Bool {
     let (clock, mailbox) = (service.clock, mailbox)
-    return service.readers.submit { read.run($0, clock, mailbox) }
+    return service.readers.submit(lane: read.name.connection) { read.run($0, clock, mailbox) }
   }
 
   /// Keeps a read until its connection may have more.

@@ -68,6 +68,9 @@ public protocol StoreSnapshot: AnyObject {
   /// One entry of the log; `nil` when there is none or it was pruned.
   func logEntry(at revision: Revision, in space: SpaceID) throws -> LogEntry?
 
+  /// The same entry without what the entity holds, which need not be read for it. `nil` as for `logEntry(at:in:)`.
+  func logHead(at revision: Revision, in space: SpaceID) throws -> LogHead?
+
   /// The rows of the log after a revision, in order, at most `limit`. Damaged rows are among them.
   func logRows(after revision: Revision, in space: SpaceID, limit: Int) throws -> [LogRow]
 

@@ -86,6 +86,34 @@ public struct LogEntry: Hashable, Sendable {
   }
 }
 
+/// An entry of the log without what its entity holds.
+public struct LogHead: Hashable, Sendable {
+  public var key: EntityKey
+  public var version: EntityVersion
+  public var revision: Revision
+  public var kind: ChangeKind
+  /// The revision of the entity's version before this one; zero for the first.
+  public var previous: Revision
+  public var changed: Mark
+  /// The write that asked for it.
+  public var operation: OperationID
+  public var manner: ChangeManner
+
+  public init(
+    key: EntityKey, version: EntityVersion, revision: Revision, kind: ChangeKind, previous: Revision, changed: Mark,
+    operation: OperationID, manner: ChangeManner
+  ) {
+    self.key = key
+    self.version = version
+    self.revision = revision
+    self.kind = kind
+    self.previous = previous
+    self.changed = changed
+    self.operation = operation
+    self.manner = manner
+  }
+}
+
 /// One row of the log as verification reads it: it may be damaged.
 public enum LogRow: Hashable, Sendable {
   case intact(LogEntry)

@@ -1,6 +1,16 @@
 public import TidemarkCore
 
 extension StoreSnapshot {
+  /// Made from the whole entry: right for stores that read from memory.
+  public func logHead(at revision: Revision, in space: SpaceID) throws -> LogHead? {
+    try logEntry(at: revision, in: space).map { entry in
+      let entity = entry.change.entity
+      return LogHead(
+        key: entity.key, version: entity.version, revision: entity.revision, kind: entry.change.kind,
+        previous: entry.change.previous, changed: entity.updated, operation: entry.change.operation, manner: entry.change.manner)
+    }
+  }
+
   /// The changes that made the versions of `entity` above `version`, newest first, and the one that made `version` itself last.
   ///
   /// Ends early where history is not retained. Empty when `version` is above that of `entity`.

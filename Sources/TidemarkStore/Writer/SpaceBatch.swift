@@ -189,7 +189,9 @@ struct SpaceBatch {
       case .judged(let judged): outcomes.append(judged)
       case .replay(let receipt):
         outcomes.append(
-          try transaction.replay(receipt, type: request.items[index].type, id: request.items[index].id, in: record))
+          try transaction.replay(
+            receipt, type: request.items[index].type, id: request.items[index].id, in: record,
+            showsEntity: request.entityBytesMax > 0))
       case .corrupt:
         let item = request.items[index]
         // Undoes the transaction: the other items of the request were judged, too, and a request with damage does nothing.
@@ -206,18 +208,22 @@ struct SpaceBatch {
 }
 
 extension StoreSnapshot {
-  /// Tells again what a receipt says, with the entity as that write left it or found it.
+  /// Tells again what a receipt says.
   ///
   /// - Parameters:
   ///   - type: the type that the write named, and `id` the id; what the log says goes before both.
-  public func replay(_ receipt: Receipt, type: TypeName, id: EntityID?, in space: SpaceRecord) throws -> Outcome {
-    let entry = try receipt.revision.flatMap { try logEntry(at: $0, in: space.id) }
-    let entity = entry?.change.entity
+  ///   - showsEntity: with the entity as that write left it or found it. Without, no fields are read.
+  public func replay(
+    _ receipt: Receipt, type: TypeName, id: EntityID?, in space: SpaceRecord, showsEntity: Bool
+  ) throws -> Outcome {
+    let entity = showsEntity ? try receipt.revision.flatMap { try logEntry(at: $0, in: space.id)?.change.entity } : nil
+    let head = showsEntity ? nil : try receipt.revision.flatMap { try logHead(at: $0, in: space.id) }
+    let key = entity?.key ?? head?.key
     let wasApplied = receipt.code == .applied || receipt.code == .merged
     return Outcome(
-      code: receipt.code, type: entity?.key.type ?? type, id: entity?.key.id ?? id, operation: receipt.operation,
+      code: receipt.code, type: key?.type ?? type, id: key?.id ?? id, operation: receipt.operation,
       version: receipt.version, revision: receipt.revision, epoch: space.epoch,
-      appliedAt: wasApplied ? entity?.updated.at : nil, entity: entity,
+      appliedAt: wasApplied ? (entity?.updated ?? head?.changed)?.at : nil, entity: entity,
       message: receipt.code.isSuccess ? "" : "This write was refused before.", isReplay: true)
   }
 }

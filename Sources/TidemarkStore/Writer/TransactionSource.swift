@@ -17,7 +17,7 @@ final class TransactionSource: JudgeSource {
   }
 
   func key(at revision: Revision) throws -> EntityKey? {
-    try transaction.logEntry(at: revision, in: space)?.change.entity.key
+    try transaction.logHead(at: revision, in: space)?.key
   }
 
   func holder(of key: HeldKey) throws -> EntityID? { try transaction.holders(of: [key], in: space).first ?? nil }

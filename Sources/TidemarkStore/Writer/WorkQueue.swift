@@ -66,22 +66,6 @@ final class WorkQueue<Element: Sendable>: @unchecked Sendable {
     return taken
   }
 
-  /// Takes up to `limit` elements from the front; waits while there is nothing. `nil` when the queue is closed and empty.
-  func take(limit: Int) -> [Element]? {
-    pthread_mutex_lock(mutex)
-    while elements.isEmpty && !isClosed { wait() }
-    defer { pthread_mutex_unlock(mutex) }
-    guard !elements.isEmpty else { return nil }
-    if elements.count <= limit {
-      let taken = elements
-      elements = []
-      return taken
-    }
-    let taken = Array(elements.prefix(limit))
-    elements.removeFirst(limit)
-    return taken
-  }
-
   /// Refuses everything further. What is queued can still be taken.
   func close() {
     pthread_mutex_lock(mutex)

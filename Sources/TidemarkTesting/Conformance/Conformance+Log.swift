@@ -21,8 +21,17 @@ extension Conformance {
         for entry in script.log {
           try expectEqual(try snapshot.logEntry(at: entry.change.entity.revision, in: id), entry, "the entry")
         }
+        for entry in script.log {
+          let entity = entry.change.entity
+          let head = LogHead(
+            key: entity.key, version: entity.version, revision: entity.revision, kind: entry.change.kind,
+            previous: entry.change.previous, changed: entity.updated, operation: entry.change.operation,
+            manner: entry.change.manner)
+          try expectEqual(try snapshot.logHead(at: entity.revision, in: id), head, "the head of the entry")
+        }
         for revision in [0, 8, Limits.revisionMax, Limits.revisionMax + 1, UInt64.max] {
           let revision = Revision(rawValue: revision)
+          try expectEqual(try snapshot.logHead(at: revision, in: id), nil, "the head of the entry at \(revision)")
           try expectEqual(try snapshot.logEntry(at: revision, in: id), nil, "the entry at \(revision)")
         }
         let rows = script.log.map { LogRow.intact($0) }
