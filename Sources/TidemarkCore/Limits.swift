@@ -36,6 +36,12 @@ public enum Limits {
   public static let dependantsMax = 10_000
   /// The most entities an outcome names beside its own.
   public static let relatedEntitiesMax = 10
+  /// The most broken rules that one outcome tells.
+  public static let violationsPerOutcomeMax = 50
+  /// The broken rules of one bulk after which each further outcome tells only `violationsPerOutcomeMin`.
+  public static let violationsPerBulkMax = 2_000
+  /// How many broken rules an outcome tells in any case.
+  public static let violationsPerOutcomeMin = 2
   /// The most changes of one entity that a merge, or the story of a conflict, looks through.
   public static let historyPerConflictMax = 256
   /// The most bytes of fields that these changes have together, but for the last few.
@@ -44,6 +50,10 @@ public enum Limits {
   public static let typesPerSchemaMax = 500
   /// The most parts one schema may have: types, fields, keys, fields of keys, allowed values, and elements of defaults together.
   public static let partsPerSchemaMax = 50_000
+  /// The largest schema, in bytes of its encoding: what is applied must fit into an answer that tells it.
+  public static let schemaBytesMax = 1 << 20
+  /// The longest value in a schema, allowed or default, in bytes; of a default that is a list, the longest element.
+  public static let schemaValueBytesMax = 4_096
   /// The longest summary of a type or field, in bytes of UTF-8.
   public static let summaryBytesMax = 1_000
   /// The greatest length that a rule of a schema can name.

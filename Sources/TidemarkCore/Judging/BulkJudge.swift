@@ -32,6 +32,8 @@ extension SpaceJudge {
   ///
   /// - Throws: what the source throws.
   public mutating func judge(_ bulk: Bulk) throws -> [Verdict] {
+    violationsLeft = Limits.violationsPerBulkMax
+    defer { violationsLeft = Limits.violationsPerBulkMax }
     let whole = bulk.validatesOnly ? state.mark() : nil
     let bytesMax = state.bytes + Limits.bulkBytesMax
     var verdicts: [Verdict] = []

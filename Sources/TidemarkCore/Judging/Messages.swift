@@ -10,6 +10,8 @@ enum Messages {
 
   static let tooMuchData = "The items before this one are about too much data for one bulk. Send this one again in another."
 
+  static func moreViolations(_ told: Int) -> String { "More rules are broken; the first \(told) are told." }
+
   static func aborted(by item: Int) -> String { "This was not done because item \(item) failed." }
 
   static func notFound(_ type: TypeName, _ id: EntityID) -> String { "There is no \(type) '\(id)'." }

@@ -112,9 +112,9 @@ extension SpaceJudge {
       }
       let violations: [Violation]
       if let patch, let previous {
-        violations = try type.violations(of: patch, before: previous.fields, after: fields)
+        violations = try type.violations(of: patch, before: previous.fields, after: fields, limit: violationsToldMax + 1)
       } else {
-        violations = try type.violations(of: fields)
+        violations = try type.violations(of: fields, limit: violationsToldMax + 1)
       }
       if !violations.isEmpty { return .invalid(violations, previous) }
       let isPatch = patch.map { !type.touchesKeys($0) && !type.touchesReferences($0) } ?? false

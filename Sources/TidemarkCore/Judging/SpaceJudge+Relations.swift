@@ -33,7 +33,10 @@ extension SpaceJudge {
     // Sets: a list may hold thousands of references.
     let (setBefore, setNow) = (Set(pointsBefore), Set(pointsNow))
     var missing: [HeldReference] = []
+    let missingMax = max(violationsToldMax, Limits.relatedEntitiesMax)
     for reference in pointsNow where reference.target != attempt.key && !setBefore.contains(reference) {
+      // One more than is told says that there are more.
+      if missing.count > missingMax { break }
       if try !state.isAlive(reference.target) { missing.append(reference) }
     }
     guard missing.isEmpty else {

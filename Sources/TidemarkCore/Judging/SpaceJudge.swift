@@ -58,6 +58,8 @@ public struct SpaceJudge {
 
   let context: Context
   var state: JudgeState
+  /// How many broken rules the outcomes of the bulk under judgement may still tell.
+  var violationsLeft = Limits.violationsPerBulkMax
 
   /// Begins with the latest entities that the items name; `nil` for one that is known not to exist. Others are looked up.
   ///
@@ -127,7 +129,7 @@ public struct SpaceJudge {
     case related(OutcomeCode, Entity?, [Violation], related: [EntityKey])
   }
 
-  private func settle(_ decision: Decision, _ item: WriteItem, _ id: EntityID) -> Outcome {
+  private mutating func settle(_ decision: Decision, _ item: WriteItem, _ id: EntityID) -> Outcome {
     switch decision {
     case .applied(let entity, let code):
       var applied = outcome(code, item, id, current: entity)
@@ -138,15 +140,30 @@ public struct SpaceJudge {
     case .refuse(let code, let entity, let message):
       return outcome(code, item, id, current: entity, message: message)
     case .invalid(let violations, let entity):
-      var refused = outcome(.invalid, item, id, current: entity, message: violations.first?.message ?? "")
-      refused.violations = violations
-      return refused
+      return outcome(.invalid, item, id, breaking: violations, current: entity)
     case .related(let code, let entity, let violations, let related):
-      var refused = outcome(code, item, id, current: entity, message: violations.first?.message ?? "")
-      refused.violations = violations
+      var refused = outcome(code, item, id, breaking: violations, current: entity)
       refused.related = Array(related.prefix(Limits.relatedEntitiesMax))
       return refused
     }
+  }
+
+  /// How many broken rules the next outcome tells.
+  var violationsToldMax: Int {
+    min(Limits.violationsPerOutcomeMax, max(Limits.violationsPerOutcomeMin, violationsLeft))
+  }
+
+  /// An outcome that tells the first of some broken rules.
+  private mutating func outcome(
+    _ code: OutcomeCode, _ item: WriteItem, _ id: EntityID, breaking violations: [Violation], current: Entity?
+  ) -> Outcome {
+    let told = violations.prefix(violationsToldMax)
+    violationsLeft -= told.count
+    var message = violations.first?.message ?? ""
+    if told.count < violations.count { message += " " + Messages.moreViolations(told.count) }
+    var refused = outcome(code, item, id, current: current, message: message)
+    refused.violations = Array(told)
+    return refused
   }
 
   private func misuse(_ item: WriteItem, _ id: EntityID) -> Outcome {

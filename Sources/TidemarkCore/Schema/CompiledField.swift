@@ -129,7 +129,13 @@ extension Scalar {
     case .bool(let value): "\(value)"
     case .int(let value): "\(value)"
     case .double(let bits): "\(Double(bitPattern: bits))"
-    case .string(let text): text.unicodeScalars.count > 40 ? "\(String(text.unicodeScalars.prefix(40)))…" : text
+    case .string(let text):
+      // It may be long: no more of it is looked at than is shown.
+      if let end = text.unicodeScalars.index(text.startIndex, offsetBy: 40, limitedBy: text.endIndex), end < text.endIndex {
+        "\(text[..<end])…"
+      } else {
+        text
+      }
     case .bytes(let bytes): "\(bytes.count) bytes"
     case .timestamp(let instant): "\(instant.rawValue) µs"
     }

@@ -74,14 +74,16 @@ public final class CompiledType: Sendable {
 
   /// Every broken rule of a whole entity: for a create, a replace, a restore, and for checking stored data against a new schema.
   ///
+  /// - Parameter limit: no rule is looked at after so many broken ones.
   /// - Throws: `CorruptFields` when the bytes are not fields in order.
-  public func violations(of entity: CanonicalFields) throws(CorruptFields) -> [Violation] {
+  public func violations(of entity: CanonicalFields, limit: Int = .max) throws(CorruptFields) -> [Violation] {
     var found: [Violation] = []
     var index = 0
     var count = 0
     try entity.walk { name, value in
       count += 1
       while index < fields.count {
+        guard found.count < limit else { return .stop }
         let order = compareBytes(fields[index].name, name)
         if order == 0 {
           defer { index += 1 }
@@ -91,10 +93,10 @@ public final class CompiledType: Sendable {
         fields[index].checkAbsent(&found)
         index += 1
       }
-      if !type.allowsOtherFields { found.append(unknownField(name)) }
+      if !type.allowsOtherFields, found.count < limit { found.append(unknownField(name)) }
       return .next
     }
-    for field in fields[index...] { field.checkAbsent(&found) }
+    for field in fields[index...] where found.count < limit { field.checkAbsent(&found) }
     if count > Limits.fieldsPerEntityMax { found.append(.tooManyFields(count)) }
     return found
   }
@@ -115,9 +117,10 @@ public final class CompiledType: Sendable {
   /// - Parameters:
   ///   - before: the entity without the patch.
   ///   - after: the entity with the patch, merges and hooks included.
+  ///   - limit: no more broken rules than these are told.
   /// - Throws: `CorruptFields` when the bytes are not fields in order.
   public func violations(
-    of patch: Patch, before: CanonicalFields, after: CanonicalFields
+    of patch: Patch, before: CanonicalFields, after: CanonicalFields, limit: Int = .max
   ) throws(CorruptFields) -> [Violation] {
     var found: [Violation] = []
     let touched = touchedFields(patch, &found)
@@ -137,7 +140,7 @@ public final class CompiledType: Sendable {
     }
     guard !found.isEmpty else { return [] }
     var changed: [Violation] = []
-    for violation in found {
+    for violation in found where changed.count < limit {
       guard let name = violation.field else { continue }
       if try before.encodedValue(of: name) != after.encodedValue(of: name) { changed.append(violation) }
     }

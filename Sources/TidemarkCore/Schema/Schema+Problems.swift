@@ -36,6 +36,18 @@ extension Schema {
   }
 }
 
+extension Value {
+  /// The bytes of the value, or of the longest element of a list.
+  fileprivate var longestBytes: Int {
+    switch self {
+    case .null, .bool, .int, .double, .timestamp: 0
+    case .string(let text), .json(let text): text.utf8.count
+    case .bytes(let bytes): bytes.count
+    case .list(let scalars): scalars.reduce(0) { max($0, $1.value.longestBytes) }
+    }
+  }
+}
+
 extension FieldSchema {
   fileprivate var partCount: Int {
     var count = 1 + allowedValues.count
@@ -88,6 +100,7 @@ private struct TypeChecker {
   private mutating func checkField(_ field: FieldSchema) {
     let before = found.count
     checkSummary(field.summary, field.name)
+    checkValueLengths(field)
     checkAllowedValues(field)
     checkRange(field)
     checkLength(field)
@@ -97,6 +110,14 @@ private struct TypeChecker {
     checkReference(field)
     // A default is held against rules that are sound only.
     if found.count == before { checkDefault(field) }
+  }
+
+  private mutating func checkValueLengths(_ field: FieldSchema) {
+    let longest = max(field.defaultValue?.longestBytes ?? 0, field.allowedValues.reduce(0) { max($0, $1.value.longestBytes) })
+    guard longest > Limits.schemaValueBytesMax else { return }
+    add(
+      .valueLength, "A value has \(longest) bytes; at most \(Limits.schemaValueBytesMax) are allowed in a schema.",
+      field: field.name)
   }
 
   private mutating func checkAllowedValues(_ field: FieldSchema) {

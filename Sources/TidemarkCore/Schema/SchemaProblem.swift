@@ -29,6 +29,7 @@ public struct SchemaProblem: Hashable, Sendable, CustomStringConvertible {
   public enum Rule: String, Sendable, CaseIterable {
     case typesMax = "types_max"
     case partsMax = "parts_max"
+    case bytesMax = "bytes_max"
     case typeDuplicate = "type_duplicate"
     case fieldsMax = "fields_max"
     case fieldDuplicate = "field_duplicate"
@@ -52,5 +53,6 @@ public struct SchemaProblem: Hashable, Sendable, CustomStringConvertible {
     case referenceTarget = "reference_target"
     case referenceSetNull = "reference_set_null"
     case defaultValue = "default"
+    case valueLength = "value_length"
   }
 }

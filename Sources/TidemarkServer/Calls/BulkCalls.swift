@@ -33,20 +33,20 @@ extension LoopDispatcher {
 
   /// The reply to a bulk; `nil` when it needs a further read, which answers the call itself.
   func bulkReply(_ outcomes: [Outcome], _ work: BulkWork, _ call: PendingCall) -> CallReply? {
-    var reader = BulkReader(work, outcomes)
     // The last change of the bulk tells the revision after it. Without one, it is read.
     let tellsRevision = !work.validatesOnly && outcomes.contains { $0.appliedAt != nil && !$0.isReplay }
     if !tellsRevision || zip(outcomes, outcomes.indices).contains(where: { BulkReader.isNeeded($0, $1, work) }) {
-      let isQueued = answer(call) { [reader] snapshot in
-        var reader = reader
+      let isQueued = answer(call) { snapshot in
+        var reader = BulkReader(work, outcomes)
         let (outcomes, revision) = reader.run(try? snapshot.get())
         return (outcomes.reduce(0) { $0 + $1.sizeMax }, { $0.bulkAnswer(outcomes, revision, work) })
-      } unread: { [reader] dispatcher in
-        var reader = reader
+      } unread: { dispatcher in
+        var reader = BulkReader(work, outcomes)
         return dispatcher.bulkAnswer(reader.run(nil).outcomes, nil, work)
       }
       if isQueued { return nil }
     }
+    var reader = BulkReader(work, outcomes)
     return bulkAnswer(reader.run(nil).outcomes, nil, work)
   }
 

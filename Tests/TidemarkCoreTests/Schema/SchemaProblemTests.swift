@@ -115,4 +115,16 @@ import TidemarkCore
     let values = FieldSchema(name: try name("f"), type: .int, allowedValues: (0..<50_000).map { .int($0) })
     #expect(Schema(types: [TypeSchema(name: try typeName("t"), fields: [values])]).problems().map(\.rule) == [.partsMax])
   }
+
+  @Test func valuesAreBounded() throws {
+    let (fits, long) = (
+      String(repeating: "x", count: Limits.schemaValueBytesMax), String(repeating: "x", count: Limits.schemaValueBytesMax + 1)
+    )
+    #expect(try problems(.string) { $0.allowedValues = [.string(fits)] } == [])
+    #expect(try problems(.string) { $0.allowedValues = [.string("a"), .string(long)] } == [.valueLength])
+    #expect(try problems(.string) { $0.defaultValue = .string(long) } == [.valueLength])
+    #expect(try problems(.stringList) { $0.defaultValue = .list([.string("a"), .string(long)]) } == [.valueLength])
+    #expect(try problems(.stringList) { $0.defaultValue = .list([.string(fits), .string(fits)]) } == [])
+    #expect(try problems(.json) { $0.defaultValue = .json("\"\(fits)\"") } == [.valueLength])
+  }
 }
