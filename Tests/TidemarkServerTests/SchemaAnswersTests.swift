@@ -38,4 +38,22 @@ import TidemarkWire
     #expect(kept.count <= 8 && kept.contains(20))
     #expect(answers.answer(20, in: SpaceID(rawValue: 2)) == nil)
   }
+
+  @Test func aSchemaThatCouldNotBeToldIsNotApplied() async throws {
+    let world = try BulkWorld()
+    let name = try #require(FieldPath("colour"))
+    func apply(values: Int) async throws -> ApplySchemaResponse {
+      let field = FieldSchema(
+        name: name, type: .string,
+        allowedValues: (0..<values).map { .string("\($0)" + String(repeating: "x", count: 4_000)) })
+      let schema = Schema(types: [TypeSchema(name: world.type, fields: [field])])
+      return try await world.get(.applySchema, ApplySchemaRequest(space: .default, schema: schema, expectedVersion: 0))
+    }
+    let refused = try await apply(values: 270)
+    #expect(!refused.isApplied && refused.problems.map(\.rule) == ["bytes_max"])
+    #expect(try await apply(values: 250).isApplied)
+    let told: GetSchemaResponse = try await world.get(.getSchema, GetSchemaRequest(space: .default))
+    #expect(told.schema?.schema.types.first?.fields.first?.allowedValues.count == 250)
+    world.service.close()
+  }
 }

@@ -45,7 +45,9 @@ struct SchemaPlan: Sendable {
           isApplied: false, version: version,
           message: "The schema moved on: you expected version \(request.expectedVersion), version \(version) is in force."))
     }
-    let problems = request.schema.problems()
+    // Not encoded before it is known to be sound: what it may consist of has limits of its own.
+    var problems = request.schema.problems()
+    if problems.isEmpty, try request.schema.encode().count > Limits.schemaBytesMax { problems.append(.tooLarge) }
     guard problems.isEmpty else {
       return .answer(
         ApplySchemaResponse(
@@ -125,6 +127,11 @@ struct SchemaPlan: Sendable {
     let harmless = changes.filter { $0.compatibility == .compatible }
     return Array((grave + harmless).prefix(changesToldMax))
   }
+}
+
+extension SchemaProblem {
+  fileprivate static let tooLarge = SchemaProblem(
+    rule: .bytesMax, message: "The schema takes more than \(Limits.schemaBytesMax) bytes.")
 }
 
 extension Violation {
