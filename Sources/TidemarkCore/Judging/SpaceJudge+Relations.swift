@@ -75,6 +75,8 @@ extension SpaceJudge {
   mutating func delete(_ attempt: Attempt, _ entity: Entity) throws -> Decision {
     if let refusal = ownership(attempt, entity) { return refusal }
     guard let schema = context.schema else { return .applied(hide(attempt, entity), .applied) }
+    // Of a type that left the schema nobody knows the rules any more, that of owners among them.
+    guard schema[entity.key.type] != nil else { return .invalid([CompiledSchema.unknownType(entity.key.type)], entity) }
     let bytesMax = state.bytes + Limits.bulkBytesMax
     let referenceBytesMax = state.referenceBytes + Limits.bulkBytesMax
     let tooMuch = Decision.invalid([Violation.tooManyDependants()], entity)

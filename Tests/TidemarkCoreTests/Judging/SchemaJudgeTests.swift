@@ -255,4 +255,26 @@ import TidemarkCore
     #expect(try space.write(space.update("room", "a", 1, [("seats", .int(3))]), by: admin).code == .applied)
     #expect(try space.write(space.update("room", "a", 2, [("seats", .int(4))])).code == .applied)
   }
+
+  @Test func whatIsOwnedStaysWhenItsTypeLeavesTheSchema() throws {
+    let space = try SchemaJudgeTests.hotel(isOwnerOnly: true)
+    _ = try space.write([
+      space.create("room", "a", [("name", .string("A"))]), space.create("room", "b", [("name", .string("B"))]),
+    ])
+    #expect(try space.write(space.delete("room", "b", 1)).code == .applied)
+    let (rooms, keys) = (space.schema, space.keys)
+    // As applying the schema would.
+    space.keys = [:]
+    space.schema = CompiledSchema(Schema(types: [TypeSchema(name: try RandomValues.require(TypeName("guest")))]))
+    let other = Principal(name: try RandomValues.require(PrincipalName("night porter")), roleEverywhere: .writer)
+    let admin = Principal(name: try RandomValues.require(PrincipalName("manager")), roleEverywhere: .admin)
+    for principal in [other, admin, space.writer] {
+      let refused = try space.write(space.delete("room", "a", 1), by: principal)
+      #expect(refused.code == .invalid && refused.violations.map(\.rule) == ["unknown_type"])
+      #expect(try space.write(space.delete("room", "b", 2), by: principal).code == .unchanged)
+    }
+    #expect(try space.entity("room", "a")?.life == .alive)
+    (space.schema, space.keys) = (rooms, keys)
+    #expect(try space.write(space.delete("room", "a", 1)).code == .applied)
+  }
 }
