@@ -17,10 +17,15 @@ struct JSONLogHandler: LogHandler {
     object["time"] = Date().ISO8601Format(.iso8601(timeZone: .gmt, includingFractionalSeconds: true))
     object["level"] = event.level.rawValue
     object["message"] = event.message.description
-    guard var line = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes]) else {
-      return
-    }
-    line.append(UInt8(ascii: "\n"))
+    guard let line = JSONLogHandler.line(object) else { return }
     FileHandle.standardError.write(line)
+  }
+
+  /// One line with an object; `nil` when it is none.
+  static func line(_ object: [String: String]) -> Data? {
+    guard let json = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes]) else {
+      return nil
+    }
+    return Data((LogText.escaped(json: String(decoding: json, as: UTF8.self)) + "\n").utf8)
   }
 }

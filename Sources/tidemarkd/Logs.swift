@@ -6,11 +6,7 @@ enum Logs {
     let level = configuration.logLevel
     switch configuration.logFormat {
     case .text:
-      LoggingSystem.bootstrap { label in
-        var handler = StreamLogHandler.standardError(label: label)
-        handler.logLevel = level
-        return handler
-      }
+      LoggingSystem.bootstrap { label in QuotedLogHandler(label: label, logLevel: level) }
     case .json:
       LoggingSystem.bootstrap { label in JSONLogHandler(label: label, logLevel: level) }
     }
