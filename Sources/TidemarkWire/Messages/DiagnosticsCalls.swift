@@ -105,9 +105,9 @@ public struct GetServerInfoResponse: Hashable, Sendable {
   public var isDevelopment: Bool
   /// Whether the caller may manage spaces and tokens.
   public var isAdmin: Bool
-  /// How many transactions with writes were committed since the start.
+  /// How many transactions with writes were committed since the start. 0 for callers that may not manage spaces and tokens.
   public var commits: UInt64 = 0
-  /// How many changes these transactions held.
+  /// How many changes these transactions held. 0 for callers that may not manage spaces and tokens.
   public var changesCommitted: UInt64 = 0
   /// What became of writes since the start. Empty for callers that may not manage spaces and tokens.
   public var writes: [WriteCount] = []

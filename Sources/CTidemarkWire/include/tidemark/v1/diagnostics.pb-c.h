@@ -104,11 +104,11 @@ struct  Tidemark__V1__GetServerInfoResponse
    */
   protobuf_c_boolean is_admin;
   /*
-   * How many transactions with writes were committed since the start.
+   * How many transactions with writes were committed since the start. Only for callers that may manage spaces and tokens.
    */
   uint64_t commits;
   /*
-   * How many changes these transactions held.
+   * How many changes these transactions held. Only for callers that may manage spaces and tokens.
    */
   uint64_t changes_committed;
   /*
