@@ -124,14 +124,16 @@ extension LoopDispatcher {
     return isQueued
   }
 
-  /// The reply to a write that was not applied: its outcome as a detail of the status, without the story when that does not fit.
+  /// The reply to a write that was not applied: its outcome as a detail of the status, without the story when that does not fit, and then without
+  /// all that is more than what became of the write.
   func refusal(_ outcome: Outcome) -> CallReply {
     var outcome = outcome
-    for isLastTry in [false, true] {
-      do throws(WireError) { return CallReply(status: try RPCStatus(outcome, using: arena)) } catch {
-        guard !isLastTry else { break }
-        outcome.conflict = Conflict(expected: outcome.conflict?.expected, current: nil, isTruncated: true)
-      }
+    let cuts: [(inout Outcome) -> Void] = [
+      { $0.conflict = Conflict(expected: $0.conflict?.expected, current: nil, isTruncated: true) },
+      { ($0.violations, $0.related, $0.conflict, $0.entity) = ([], [], nil, nil) },
+    ]
+    for cut in cuts + [{ _ in }] {
+      do throws(WireError) { return CallReply(status: try RPCStatus(outcome, using: arena)) } catch { cut(&outcome) }
     }
     return CallReply(status: RPCStatus(outcome.code.statusCode, outcome.message))
   }
