@@ -46,6 +46,8 @@ public enum Limits {
   public static let historyPerConflictMax = 256
   /// The most bytes of fields that these changes have together, but for the last few.
   public static let historyBytesPerConflictMax = 16 << 20
+  /// The most lines that the merges of texts of one bulk may compare, together. What comes after that is a conflict.
+  public static let mergeStepsPerBulkMax = 20_000_000
   /// The most types one schema may have.
   public static let typesPerSchemaMax = 500
   /// The most parts one schema may have: types, fields, keys, fields of keys, allowed values, and elements of defaults together.

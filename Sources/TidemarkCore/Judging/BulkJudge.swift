@@ -34,6 +34,7 @@ extension SpaceJudge {
   public mutating func judge(_ bulk: Bulk) throws -> [Verdict] {
     violationsLeft = Limits.violationsPerBulkMax
     defer { violationsLeft = Limits.violationsPerBulkMax }
+    mergeBudget = MergeBudget(steps: Limits.mergeStepsPerBulkMax)
     let whole = bulk.validatesOnly ? state.mark() : nil
     let bytesMax = state.bytes + Limits.bulkBytesMax
     var verdicts: [Verdict] = []
@@ -125,7 +126,7 @@ extension SpaceJudge {
       return .judged(refused(item, bulk.ids[index], error))
     }
     let id = item.afterItem.flatMap { ids[$0] } ?? bulk.ids[index]
-    return try judge(item, id: id, content: bulk.contents[index], by: bulk.principal)
+    return try judgeNext(item, id: id, content: bulk.contents[index], by: bulk.principal)
   }
 
   /// The id of the entity that an item made or found: the server makes another id at every attempt, and a get-or-create may find another

@@ -11,6 +11,11 @@ enum Messages {
   static let tooMuchData = "The items before this one are about too much data for one bulk. Send this one again in another."
 
   static func moreViolations(_ told: Int) -> String { "More rules are broken; the first \(told) are told." }
+  static let takenBack = "This cannot be done after what its group does before it. Nothing of the group was done."
+
+  static func tooMuchToMerge(_ expected: Expected, _ entity: Entity) -> String {
+    conflict(expected, entity) + " Merging the texts of this bulk takes too long; send this one again in another."
+  }
 
   static func aborted(by item: Int) -> String { "This was not done because item \(item) failed." }
 

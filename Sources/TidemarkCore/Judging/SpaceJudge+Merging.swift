@@ -28,16 +28,20 @@ extension SpaceJudge {
       kind = .update
       // As for every update, what was wrong before and is not touched is not held against it.
       checked = patch
-      rebased = PatchRebase.rebase(patch, base: fields, current: current, kinds: kinds, stamp: stamp, currentStamps: stamps)
+      rebased = PatchRebase.rebase(
+        patch, base: fields, current: current, kinds: kinds, stamp: stamp, currentStamps: stamps,
+        budget: &mergeBudget)
     case .replace(let replacement, _):
       kind = .replace
       rebased = PatchRebase.rebase(
         replacement: context.schema?[entity.key.type]?.complete(replacement) ?? replacement, base: fields, current: current,
-        kinds: kinds, stamp: stamp, currentStamps: stamps)
+        kinds: kinds, stamp: stamp, currentStamps: stamps, budget: &mergeBudget)
     case .create, .getOrCreate, .delete, .restore: return nil
     }
     switch rebased {
-    case .overlapping: return nil
+    case .overlapping:
+      // Perhaps they would have merged, with more time.
+      return mergeBudget.isSpent ? .refuse(.conflict, entity, Messages.tooMuchToMerge(expected, entity)) : nil
     case .invalid(let violation): return .invalid([violation], entity)
     case .merged(let merged):
       var merging = attempt

@@ -60,6 +60,8 @@ public struct SpaceJudge {
   var state: JudgeState
   /// How many broken rules the outcomes of the bulk under judgement may still tell.
   var violationsLeft = Limits.violationsPerBulkMax
+  /// What the merges of the bulk, or the single write, that is being judged may still cost.
+  var mergeBudget = MergeBudget(steps: Limits.mergeStepsPerBulkMax)
 
   /// Begins with the latest entities that the items name; `nil` for one that is known not to exist. Others are looked up.
   ///
@@ -96,6 +98,14 @@ public struct SpaceJudge {
   ///   - content: the digest of what the client sent.
   /// - Throws: what the source throws.
   public mutating func judge(
+    _ item: WriteItem, id: EntityID, content: Digest32, by principal: Principal
+  ) throws -> Verdict {
+    mergeBudget = MergeBudget(steps: Limits.mergeStepsPerBulkMax)
+    return try judgeNext(item, id: id, content: content, by: principal)
+  }
+
+  /// Judges one item of those that share a budget.
+  mutating func judgeNext(
     _ item: WriteItem, id: EntityID, content: Digest32, by principal: Principal
   ) throws -> Verdict {
     guard principal.can(.writer, in: context.space) else {

@@ -31,6 +31,16 @@ public enum EntityMerge {
     base: Fields?, mine: Fields, theirs: Fields, kinds: (FieldPath) -> MergeKind, mineStamps: FieldStamps = FieldStamps(),
     theirsStamps: FieldStamps = FieldStamps()
   ) -> MergedEntity {
+    var budget = MergeBudget.unlimited
+    return merge(
+      base: base, mine: mine, theirs: theirs, kinds: kinds, mineStamps: mineStamps, theirsStamps: theirsStamps, budget: &budget)
+  }
+
+  /// The same, for one of many merges: texts overlap when the budget is spent.
+  public static func merge(
+    base: Fields?, mine: Fields, theirs: Fields, kinds: (FieldPath) -> MergeKind, mineStamps: FieldStamps,
+    theirsStamps: FieldStamps, budget: inout MergeBudget
+  ) -> MergedEntity {
     var run = MergeRun(base: base, mine: mine, theirs: theirs, mineStamps: mineStamps, theirsStamps: theirsStamps)
     run.merge { name in
       let (kind, mine, theirs) = (kinds(name), mine[name], theirs[name])
@@ -40,7 +50,8 @@ public enum EntityMerge {
           kind, mine: mine, theirs: theirs, mineStamp: mineStamp, theirsStamp: theirsStamp)
       }
       return FieldMerge.merge(
-        kind, base: base[name], mine: mine, theirs: theirs, mineStamp: mineStamp, theirsStamp: theirsStamp)
+        kind, base: base[name], mine: mine, theirs: theirs, mineStamp: mineStamp, theirsStamp: theirsStamp,
+        budget: &budget)
     }
     return run.result
   }

@@ -33,6 +33,16 @@ public enum FieldMerge {
   public static func merge(
     _ kind: MergeKind, base: Value?, mine: Value?, theirs: Value?, mineStamp: EditStamp? = nil, theirsStamp: EditStamp? = nil
   ) -> FieldMergeResult {
+    var budget = MergeBudget.unlimited
+    return merge(
+      kind, base: base, mine: mine, theirs: theirs, mineStamp: mineStamp, theirsStamp: theirsStamp, budget: &budget)
+  }
+
+  /// The same, for one of many merges: texts overlap when the budget is spent.
+  public static func merge(
+    _ kind: MergeKind, base: Value?, mine: Value?, theirs: Value?, mineStamp: EditStamp?, theirsStamp: EditStamp?,
+    budget: inout MergeBudget
+  ) -> FieldMergeResult {
     if mine == base { return .value(theirs) }
     if theirs == base { return .value(mine) }
     if kind == .counter, let result = sum(base: base, mine: mine, theirs: theirs) { return result }
@@ -42,7 +52,7 @@ public enum FieldMerge {
     case .set: return union(base: base, mine: mine, theirs: theirs)
     case .max: return extreme(mine, theirs, isMaximum: true)
     case .min: return extreme(mine, theirs, isMaximum: false)
-    case .text: return lines(base: base, mine: mine, theirs: theirs)
+    case .text: return lines(base: base, mine: mine, theirs: theirs, &budget)
     case .lastWriter: return latest(mine, theirs, mineStamp: mineStamp, theirsStamp: theirsStamp)
     }
   }
@@ -123,9 +133,11 @@ public enum FieldMerge {
     return result.count <= Limits.listElementsMax ? .value(.list(result)) : .overlap
   }
 
-  private static func lines(base: Value?, mine: Value?, theirs: Value?) -> FieldMergeResult {
+  private static func lines(
+    base: Value?, mine: Value?, theirs: Value?, _ budget: inout MergeBudget
+  ) -> FieldMergeResult {
     guard case .string(let base) = base, case .string(let mine) = mine, case .string(let theirs) = theirs,
-      let merged = TextMerge.merge(base: base, mine: mine, theirs: theirs)
+      let merged = TextMerge.merge(base: base, mine: mine, theirs: theirs, budget: &budget)
     else { return .overlap }
     return .value(.string(merged))
   }

@@ -11,8 +11,9 @@ struct LineMatch {
 
   /// For each old line the index of the new line it became; `nil` for a removed one. The indices rise.
   ///
-  /// - Returns: `nil` when more than `MergeLimits.textEditsMax` edits or `MergeLimits.textStepsMax` steps are needed.
-  static func partners(of old: [Int], in new: [Int]) -> [Int?]? {
+  /// - Returns: `nil` when more than `MergeLimits.textEditsMax` edits or `MergeLimits.textStepsMax` steps are needed, or more steps
+  ///   than are left.
+  static func partners(of old: [Int], in new: [Int], budget: inout MergeBudget) -> [Int?]? {
     var start = 0
     while start < old.count, start < new.count, old[start] == new[start] { start += 1 }
     var (oldEnd, newEnd) = (old.count, new.count)
@@ -24,7 +25,7 @@ struct LineMatch {
       return oldEnd - start + newEnd - start <= MergeLimits.textEditsMax ? partners : nil
     }
     var match = LineMatch(old: old[start..<oldEnd], new: new[start..<newEnd])
-    guard match.search() else { return nil }
+    guard match.search(&budget) else { return nil }
     match.walkBack { partners[start + $0] = start + $1 }
     return partners
   }
@@ -35,12 +36,14 @@ struct LineMatch {
   }
 
   /// Records rounds until the end of both is reached; false when a limit comes first.
-  private mutating func search() -> Bool {
+  private mutating func search(_ budget: inout MergeBudget) -> Bool {
     let limit = Swift.min(old.count + new.count, MergeLimits.textEditsMax)
     guard abs(old.count - new.count) <= limit else { return false }
     var reach = [Int32](repeating: 0, count: 2 * limit + 3)
     let middle = limit + 1
+    let stepsMax = min(MergeLimits.textStepsMax, budget.steps)
     var steps = 0
+    defer { _ = budget.spend(steps) }
     for round in 0...limit {
       rounds.append(Array(reach[(middle - round - 1)...(middle + round + 1)]))
       for diagonal in stride(from: -round, through: round, by: 2) {
@@ -53,7 +56,7 @@ struct LineMatch {
         steps += x - start + 1
         if x >= old.count, x - diagonal >= new.count { return true }
       }
-      if steps > MergeLimits.textStepsMax { return false }
+      if steps > stepsMax { return false }
     }
     return false
   }

@@ -19,10 +19,12 @@ public enum PatchRebase {
   /// A patch that sets or removes `a` also claims everything below it: what somebody else put there meanwhile overlaps, rather
   /// than being removed unseen. An operation that would change nothing in `base` claims nothing.
   ///
-  /// - Parameter stamp: When and by which write the patch was made, clamped; `nil` loses against every stamp.
+  /// - Parameters:
+  ///   - stamp: When and by which write the patch was made, clamped; `nil` loses against every stamp.
+  ///   - budget: Texts overlap when it is spent.
   public static func rebase(
     _ patch: Patch, base: Fields, current: Fields, kinds: (FieldPath) -> MergeKind, stamp: EditStamp? = nil,
-    currentStamps: FieldStamps = FieldStamps()
+    currentStamps: FieldStamps = FieldStamps(), budget: inout MergeBudget
   ) -> RebasedWrite {
     var mine = base
     var touched: [FieldPath] = []
@@ -54,7 +56,7 @@ public enum PatchRebase {
       if let entry = increments[name] { return increment(entry, base: base[name], current: current[name]) }
       return FieldMerge.merge(
         kinds(name), base: base[name], mine: mine[name], theirs: current[name], mineStamp: stamps[name],
-        theirsStamp: currentStamps[name])
+        theirsStamp: currentStamps[name], budget: &budget)
     }
     return rebased(run.result)
   }
@@ -62,13 +64,13 @@ public enum PatchRebase {
   /// Moves a replacement of all fields from `base` onto `current`: what it changes is the difference between `base` and `fields`.
   public static func rebase(
     replacement fields: Fields, base: Fields, current: Fields, kinds: (FieldPath) -> MergeKind, stamp: EditStamp? = nil,
-    currentStamps: FieldStamps = FieldStamps()
+    currentStamps: FieldStamps = FieldStamps(), budget: inout MergeBudget
   ) -> RebasedWrite {
     rebased(
       EntityMerge.merge(
         base: base, mine: fields, theirs: current, kinds: kinds,
         mineStamps: stamps(of: fields, base: base, current: current, stamp: stamp, currentStamps: currentStamps, kinds: kinds),
-        theirsStamps: currentStamps))
+        theirsStamps: currentStamps, budget: &budget))
   }
 
   private static func rebased(_ merged: MergedEntity) -> RebasedWrite {

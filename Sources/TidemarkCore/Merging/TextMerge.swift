@@ -9,11 +9,14 @@
 /// base   a b c d e        mine  a B c d e        theirs  a b c e f        merged  a B c e f
 /// ```
 enum TextMerge {
-  /// The merged text; `nil` when changes overlap or a limit of `MergeLimits` is passed.
-  static func merge(base: String, mine: String, theirs: String) -> String? {
+  /// The merged text; `nil` when changes overlap, or a limit of `MergeLimits` or the budget is passed.
+  static func merge(base: String, mine: String, theirs: String, budget: inout MergeBudget) -> String? {
+    guard !budget.isSpent else { return nil }
     var table = LineTable()
     guard let base = table.read(base), let mine = table.read(mine), let theirs = table.read(theirs),
-      let inMine = LineMatch.partners(of: base, in: mine), let inTheirs = LineMatch.partners(of: base, in: theirs),
+      budget.spend(base.count + mine.count + theirs.count),
+      let inMine = LineMatch.partners(of: base, in: mine, budget: &budget),
+      let inTheirs = LineMatch.partners(of: base, in: theirs, budget: &budget),
       let merged = merge(base: base, mine: mine, theirs: theirs, inMine: inMine, inTheirs: inTheirs)
     else { return nil }
     return table.text(of: merged)

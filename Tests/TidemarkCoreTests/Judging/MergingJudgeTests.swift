@@ -1,5 +1,6 @@
 import Testing
 import TidemarkCore
+import TidemarkTesting
 
 /// Stale writes that ask to be merged.
 @Suite struct MergingJudgeTests {
@@ -47,6 +48,34 @@ import TidemarkCore
     #expect(try space.write(merging(space.update("t", "a", 1, [("title", .string("three"))]))).code == .conflict)
     #expect(try space.write(merging(space.update("t", "a", 1, [("title", .string("two"))]))).code == .unchanged)
     #expect(try space.write(merging(space.delete("t", "a", 1))).code == .conflict)
+  }
+
+  /// Texts of two lines, repeated, take the most steps to compare.
+  @Test func theMergesOfOneBulkTakeNoMoreStepsThanTheyMay() throws {
+    let text = TypeSchema(
+      name: try RandomValues.require(TypeName("t")),
+      fields: [FieldSchema(name: try RandomValues.require(FieldPath("text")), type: .string, merge: .text)])
+    let space = JudgedSpace(Schema(types: [text]))
+    let ids = ["small"] + (0..<100).map { "big\($0)" } + ["late"]
+    let texts = (0..<3 as Range<UInt64>).map { seed in
+      var random = SeededGenerator(seed: seed)
+      return (0..<1_500).map { _ in Bool.random(using: &random) ? "a" : "b" }.joined(separator: "\n")
+    }
+    func value(_ id: String, _ side: Int, _ small: String) -> (String, Value) {
+      ("text", .string(id.hasPrefix("big") ? texts[side] : small))
+    }
+    _ = try space.write(ids.map { try space.create("t", $0, [value($0, 0, "1\n2\n3")]) })
+    _ = try space.write(ids.map { try space.update("t", $0, 1, [value($0, 1, "1\n2\ntheirs")]) })
+    let outcomes = try space.write(ids.map { merging(try space.update("t", $0, 1, [value($0, 2, "mine\n2\n3")])) })
+    // What comes after it is spent is a conflict like others, and who asked is told why.
+    #expect(outcomes.map(\.code) == [.merged] + ids.dropFirst().map { _ in .conflict })
+    let told = outcomes.prefix { !$0.message.contains("in another") }
+    #expect(told.count > 50 && told.count < 101)
+    #expect(outcomes.dropFirst(told.count).allSatisfy { $0.message.contains("in another") })
+    #expect(try space.value("t", "late", "text") == .string("1\n2\ntheirs"))
+    // In a bulk of its own it merges.
+    #expect(try space.write(merging(space.update("t", "late", 1, [("text", .string("mine\n2\n3"))]))).code == .merged)
+    #expect(try space.value("t", "late", "text") == .string("mine\n2\ntheirs"))
   }
 
   @Test func aMergeIsNotHeldAgainstWhatWasWrongBefore() throws {

@@ -16,7 +16,8 @@ import TidemarkTesting
   private func rebase(
     _ patch: Patch, _ base: Fields, _ current: Fields, kind: MergeKind = .register
   ) -> RebasedWrite {
-    PatchRebase.rebase(patch, base: base, current: current, kinds: { _ in kind })
+    var budget = MergeBudget.unlimited
+    return PatchRebase.rebase(patch, base: base, current: current, kinds: { _ in kind }, budget: &budget)
   }
 
   private func merged(_ write: RebasedWrite) -> Fields? {
@@ -68,7 +69,8 @@ import TidemarkTesting
     let base = try fields(["a": .int(1), "b": .int(1)])
     let current = try fields(["a": .int(1), "b": .int(1), "c": .int(3)])
     func replace(_ new: Fields, _ current: Fields) -> RebasedWrite {
-      PatchRebase.rebase(replacement: new, base: base, current: current, kinds: { _ in .register })
+      var budget = MergeBudget.unlimited
+      return PatchRebase.rebase(replacement: new, base: base, current: current, kinds: { _ in .register }, budget: &budget)
     }
     #expect(merged(replace(try fields(["a": .int(2)]), current)) == (try fields(["a": .int(2), "c": .int(3)])))
     #expect(overlapping(replace(try fields(["a": .int(2)]), try fields(["a": .int(7), "b": .int(1)]))) == ["a"])
@@ -119,8 +121,9 @@ import TidemarkTesting
     var stamps = FieldStamps()
     stamps[try name("a")] = stamp(10, 1)
     func rebased(_ stamp: EditStamp?, from base: Fields) throws -> MergedEntity {
+      var budget = MergeBudget.unlimited
       let result = PatchRebase.rebase(
-        write, base: base, current: current, kinds: { _ in .lastWriter }, stamp: stamp, currentStamps: stamps)
+        write, base: base, current: current, kinds: { _ in .lastWriter }, stamp: stamp, currentStamps: stamps, budget: &budget)
       guard case .merged(let entity) = result else { throw RandomValues.Missing() }
       return entity
     }

@@ -47,7 +47,8 @@ import TidemarkTesting
       var random = SeededGenerator(seed: seed)
       let old = (0..<Int.random(in: 0...14, using: &random)).map { _ in Int.random(in: 0...3, using: &random) }
       let new = (0..<Int.random(in: 0...14, using: &random)).map { _ in Int.random(in: 0...3, using: &random) }
-      let partners = try #require(LineMatch.partners(of: old, in: new))
+      var budget = MergeBudget.unlimited
+      let partners = try #require(LineMatch.partners(of: old, in: new, budget: &budget))
       let kept = zip(old, partners).compactMap { line, partner in partner.map { (line, $0) } }
       #expect(kept.allSatisfy { $0 == new[$1] }, "seed \(seed)")
       #expect(zip(kept, kept.dropFirst()).allSatisfy { $0.1 < $1.1 }, "seed \(seed)")
