@@ -91,9 +91,18 @@ extension SpaceJudge {
       if let revision = outcome.revision, revision > applied, let id = outcome.id {
         let current = try state.entity(EntityKey(type: outcome.type, id: id))
         (outcome.entity, outcome.version, outcome.revision) = (current, current?.version, current?.revision)
+        if outcome.violations.isEmpty { outcome.message = message(for: bulk.items[index], outcome.code, current) }
       }
       return .judged(outcome)
     }
+  }
+
+  /// The message of an item that was refused for a version of its own group, which was taken back.
+  private func message(for item: WriteItem, _ code: OutcomeCode, _ current: Entity?) -> String {
+    guard code == .conflict, item.afterItem == nil, let expected = item.action.expected, let current,
+      expected.version != current.version || expected.revision.map({ $0 != current.revision }) ?? false
+    else { return Messages.takenBack }
+    return Messages.conflict(expected, current)
   }
 
   /// Judges one item, once what it refers to is known.

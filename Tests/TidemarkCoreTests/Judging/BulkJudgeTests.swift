@@ -35,12 +35,34 @@ import TidemarkCore
     #expect(outcomes[0].cause == 2 && outcomes[1].cause == 2 && outcomes[2].cause == nil)
     // The conflict was with a version that was taken back: it tells what is there.
     #expect(outcomes[2].version == nil && outcomes[2].entity == nil)
+    #expect(!outcomes[2].message.contains("version"))
     #expect(try space.entity("t", "a") == nil)
     #expect(space.receipts.count == 1)
     // Without what failed, the same items with the same operation ids are applied.
     items.remove(at: 2)
     #expect(try space.write(items).map(\.code) == [.applied, .applied, .applied])
     #expect(try space.value("t", "a", "n") == .int(2))
+  }
+
+  @Test func whatAFailedGroupSaysNamesNoVersionThatWasTakenBack() throws {
+    let space = JudgedSpace()
+    _ = try space.write([space.create("t", "a", [("n", .int(1))]), space.create("t", "b", [("n", .int(1))])])
+    _ = try space.write(space.update("t", "b", 1, [("n", .int(2))]))
+    let bulks = [
+      [try space.update("t", "a", 1, [("n", .int(2))]), try space.update("t", "a", 1, [("n", .int(3))])],
+      [try space.update("t", "b", 2, [("n", .int(3))]), try space.update("t", "b", 1, [("n", .int(4))])],
+      [try space.delete("t", "a", 1), try space.update("t", "a", 2, [("n", .int(3))])],
+      [try space.create("t", "c", []), try space.create("t", "c", [])],
+    ]
+    for validatesOnly in [false, true] {
+      let told = try bulks.map { try space.write($0, mode: .atomic, validatesOnly: validatesOnly)[1] }
+      #expect(told.map(\.code) == [.conflict, .conflict, .notFound, .alreadyExists])
+      #expect(told.map(\.version?.rawValue) == [1, 2, 1, nil])
+      // The second is stale also without its group.
+      #expect(told[1].message.contains("you expected version 1, it is at version 2"))
+      #expect(!told.contains { $0.message.contains("version 3") || $0.message.contains("deleted") })
+      #expect(![told[0], told[3]].contains { $0.message.contains("version") })
+    }
   }
 
   @Test func theChangesOfAGroupAreOneWholeInTheLog() throws {
