@@ -15,6 +15,7 @@ import TidemarkWire
 final class BulkWorld: Sendable {
   static let clock = StoreClock(now: { Timestamp(rawValue: 1_700_000_000_000_000) }, uptimeNanoseconds: { 1_000 })
   let service: TidemarkService
+  let store = MemoryStore()
   let log: RecordingLog
   let space = SpaceName.default
   let type: TypeName
@@ -25,7 +26,7 @@ final class BulkWorld: Sendable {
     var options = TidemarkService.Options()
     options.isDevelopment = true
     service = try TidemarkService(
-      store: MemoryStore(), options: options, clock: BulkWorld.clock, random: SeededGenerator(seed: 5),
+      store: store, options: options, clock: BulkWorld.clock, random: SeededGenerator(seed: 5),
       logger: Logger(label: "test") { _ in log.handler }, onFatal: { _ in })
     type = try #require(TypeName("booking"))
   }

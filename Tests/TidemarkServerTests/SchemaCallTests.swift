@@ -1,6 +1,7 @@
 import Testing
 import TidemarkCore
 import TidemarkStore
+import TidemarkTesting
 import TidemarkTransport
 import TidemarkWire
 
@@ -99,6 +100,78 @@ import TidemarkWire
     let asked = try await setup.apply(setup.schema(seatsMax: 1_000), 1, validatesOnly: true)
     #expect(!asked.isApplied && asked.version == 1 && asked.offendingEntities == 0 && asked.checkedEntities == 300)
     #expect(try await setup.inForce()?.version == 1)
+    setup.world.service.close()
+  }
+
+  @Test func whatWasRemovedByForceIsCheckedWhenItIsAddedAgain() async throws {
+    let setup = try Setup()
+    _ = try await setup.world.bulk([
+      setup.world.create(1, "a", [("seats", .int(7))]), setup.world.create(2, "b", [("name", .string("B"))]),
+    ])
+    #expect(try await setup.apply(setup.schema(), 0).isApplied)
+    // A field, with another type.
+    #expect(try await setup.apply(setup.schema(hasSeats: false), 1, allowsBreaking: true).isApplied)
+    let field = try await setup.apply(setup.schema(seatsType: .string), 2)
+    #expect(!field.isApplied && field.offenders.map(\.key.id.text) == ["a"])
+    // What was left behind by force does not stand in the way of another field.
+    var other = setup.schema(hasSeats: false)
+    other.types[0].fields.append(FieldSchema(name: try #require(FieldPath("color")), type: .string))
+    #expect(try await setup.apply(other, 2).isApplied)
+    // A whole type.
+    let rest = Schema(types: [TypeSchema(name: try #require(TypeName("room")))])
+    #expect(try await setup.apply(rest, 3, allowsBreaking: true).isApplied)
+    let type = try await setup.apply(Schema(types: rest.types + setup.schema(seatsMax: 5).types), 4)
+    #expect(!type.isApplied && type.offenders.map(\.key.id.text) == ["a"])
+    #expect(try await setup.apply(Schema(types: rest.types + setup.schema(seatsMax: 7).types), 4).isApplied)
+    setup.world.service.close()
+  }
+
+  @Test func onlyAskingDoesNotWaitForTheWriter() async throws {
+    let setup = try Setup()
+    _ = try await setup.world.bulk([setup.world.create(1, "a", [("seats", .int(7))])])
+    let gate = Waiting<Bool>()
+    let isQueued = setup.world.service.writer.administer { _, _ in
+      _ = gate.take()
+    } completion: { _ in
+    }
+    #expect(isQueued)
+    let asked = try await setup.apply(setup.schema(), 0, validatesOnly: true)
+    #expect(asked.checkedEntities == 1 && asked.offendingEntities == 0 && !asked.isApplied && asked.message.isEmpty)
+    gate.put(true)
+    #expect(try await setup.inForce() == nil)
+    setup.world.service.close()
+  }
+
+  @Test func whatIsWrittenDuringTheWalkIsLookedAtBeforeTheSchemaIsInForce() async throws {
+    let setup = try Setup()
+    _ = try await setup.world.bulk((0..<3).map { try setup.world.create(UInt64($0 + 1), "e\($0)", [("seats", .int(1))]) })
+    let reader = try setup.world.store.openReader()
+    func look(_ check: inout SchemaCheck) throws {
+      try reader.read { snapshot in
+        try check.step(snapshot, try #require(try snapshot.space(named: setup.world.space)))
+      }
+    }
+    let step = try reader.read { snapshot in
+      let record = try #require(try snapshot.space(named: setup.world.space))
+      return try SchemaPlan.make(
+        ApplySchemaRequest(space: record.name, schema: setup.schema(seatsMax: 5), expectedVersion: 0),
+        by: try #require(PrincipalName("admin")), in: record, snapshot)
+    }
+    guard case .plan(let plan) = step else { return #expect(Bool(false), "there is something to do") }
+    var check = SchemaCheck(plan)
+    try look(&check)
+    // Behind the walk: one that is wrong for a moment, one that stays wrong, one that is gone, and one that is new.
+    let written = try await setup.world.bulk([
+      setup.world.update(11, "e0", [("seats", .int(9))], expected: 1),
+      setup.world.update(12, "e0", [("seats", .int(2))], expected: 2),
+      setup.world.update(13, "e1", [("seats", .int(9))], expected: 1),
+      setup.world.update(14, "e2", [("seats", .int(9))], expected: 1),
+      setup.world.delete(15, "e2", expected: 2), setup.world.create(16, "before", [("seats", .int(8))]),
+    ])
+    #expect(written.outcomes.allSatisfy { $0.code == .applied })
+    while !check.isDone { try look(&check) }
+    #expect(check.offenders.map(\.key.id.text) == ["before", "e1"])
+    #expect(check.seen?.rawValue == 9)
     setup.world.service.close()
   }
 

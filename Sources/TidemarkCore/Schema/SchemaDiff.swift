@@ -39,9 +39,22 @@ public struct SchemaDiff: Hashable, Sendable {
   public var compatibility: SchemaChange.Compatibility { changes.map(\.compatibility).max() ?? .compatible }
 
   /// The types whose stored entities must be validated before the new schema is in force; `nil` for all there are.
+  ///
+  /// An added type is among them: it may have been removed before, and its entities are still there.
   public var typesToCheck: Set<TypeName>? {
     guard !changes.contains(where: { $0.kind == .schemaAdded }) else { return nil }
-    return Set(changes.filter { $0.compatibility != .compatible }.compactMap(\.type))
+    return Set(changes.filter { $0.compatibility != .compatible || $0.kind == .typeAdded }.compactMap(\.type))
+  }
+
+  /// The fields that are added to types which are not to be validated as a whole: what entities hold there since before such a
+  /// field was removed must obey its description.
+  public var fieldsToCheck: [TypeName: Set<FieldPath>] {
+    let whole = typesToCheck ?? []
+    var fields: [TypeName: Set<FieldPath>] = [:]
+    for change in changes where change.kind == .fieldAdded {
+      if let type = change.type, let field = change.field, !whole.contains(type) { fields[type, default: []].insert(field) }
+    }
+    return fields
   }
 }
 

@@ -6,9 +6,10 @@ internal import TidemarkWire
 
 /// ApplySchema, GetSchema and RollbackSchema.
 ///
-/// A new schema is checked twice: in pages on readers' threads, so that most refusals hold up nobody, and then within the transaction that applies it,
-/// because entities may have changed since. That transaction walks the entities of the types that changed and makes their keys anew, so writes to the
-/// store wait for it: a schema is changed seldom, and nothing may be written between the check and the moment it is in force.
+/// A new schema is checked on readers' threads. The transaction that applies it looks at what was changed since, at most
+/// `SchemaCheck.rowsPerCommitMax` changes. Only when unique keys are new or other ones, or fields that point, does it walk the entities of
+/// these types to make their keys and references anew; writes to the store wait for that, because nothing may be written between the walk and the
+/// moment the schema is in force. Asking only does the same for new unique keys, and otherwise needs no transaction.
 extension LoopDispatcher {
   func getSchema(_ call: IncomingCall, _ principal: Principal) throws(CallFailure) -> CallDisposition {
     let request: GetSchemaRequest = try decode(call)
@@ -86,13 +87,17 @@ extension LoopDispatcher {
     case .fail(let status): finish(change.ticket) { _, _ in CallReply(status: status) }
     case .answer(let answer): finish(change.ticket) { dispatcher, _ in change.reply(answer, dispatcher) }
     case .check(let plan, let check):
-      if check.isDone { return check.isClean ? apply(change, plan) : goOn(change, .answer(plan.refusal(check))) }
+      if check.isDone {
+        guard check.isClean else { return goOn(change, .answer(plan.refusal(check))) }
+        guard plan.validatesOnly, plan.newKeys.isEmpty else { return apply(change, plan, check) }
+        return goOn(change, .answer(check.answer(isApplied: false, version: plan.version, message: "")))
+      }
       let read = change.read { snapshot -> SchemaCall.Next in
         guard let record = try snapshot.space(named: change.space), record.epoch == plan.epoch else {
           return .fail(.unknownSpace(change.space))
         }
         var check = check
-        for _ in 0..<SchemaCall.pagesPerRead where !check.isDone { try check.step(snapshot, record.id) }
+        for _ in 0..<SchemaCall.pagesPerRead where !check.isDone { try check.step(snapshot, record) }
         return .check(plan, check)
       }
       if !submit(read) { goOn(change, .fail(.overloaded)) }
@@ -101,12 +106,12 @@ extension LoopDispatcher {
 
   // MARK: On the writer's thread
 
-  private func apply(_ change: SchemaCall, _ plan: SchemaPlan) {
+  private func apply(_ change: SchemaCall, _ plan: SchemaPlan, _ check: SchemaCheck) {
     let (mailbox, clock, now) = (mailbox, service.clock, service.clock.now())
     let made = Handover<SchemaCall.Next>()
     let isQueued = service.writer.administer { transaction, _ in
       if let deadline = change.deadline, clock.uptimeNanoseconds() >= deadline { return made.put(.fail(.expired)) }
-      let (next, isDone) = try plan.apply(transaction, now)
+      let (next, isDone) = try plan.apply(transaction, check, now)
       made.put(next)
       if !isDone { throw Undone() }
     } completion: { error in
@@ -168,8 +173,10 @@ extension SchemaPlan {
       message: "\(check.offending) of \(check.checked) entities break the new rules. Mend them first.")
   }
 
-  /// Checks once more and puts the schema in force. False when the transaction is to be undone.
-  fileprivate func apply(_ transaction: any StoreTransaction, _ now: Timestamp) throws -> (SchemaCall.Next, isDone: Bool) {
+  /// Checks what is left and puts the schema in force. False when the transaction is to be undone.
+  fileprivate func apply(
+    _ transaction: any StoreTransaction, _ check: SchemaCheck, _ now: Timestamp
+  ) throws -> (SchemaCall.Next, isDone: Bool) {
     guard var record = try transaction.space(named: space), record.epoch == epoch else {
       return (.fail(.unknownSpace(space)), false)
     }
@@ -177,8 +184,12 @@ extension SchemaPlan {
       let message = "The schema moved on: you expected version \(version), version \(record.schemaVersion) is in force."
       return (.answer(ApplySchemaResponse(isApplied: false, version: record.schemaVersion, message: message)), false)
     }
-    var check = SchemaCheck(self)
-    do { try check.rebuild(transaction, record.id) } catch is CorruptFields {
+    var check = check
+    guard !check.isBehind(record) else { return (.check(self, check), false) }
+    do {
+      try check.follow(transaction, record)
+      if check.isClean { try check.rebuild(transaction, record.id) }
+    } catch is CorruptFields {
       throw StoreError(.corrupt, "the fields of an entity of the space \(space) do not decode")
     }
     guard check.isClean else { return (.answer(refusal(check)), false) }

@@ -4,15 +4,19 @@ internal import TidemarkWire
 
 /// Walks the alive entities of a space and finds those that break the rules of a new schema.
 ///
-/// Goes in pages, each from whatever state it is given: on readers' threads to find offenders without holding up writers, and once more within the
-/// transaction that applies the schema, where it also makes keys and references anew.
+/// On readers' threads it goes in pages, each from a state of its own, and then through what was changed since the first page, so that writers are not
+/// held up. Within the transaction that applies the schema only the changes after that are left, and the entities of types of which
+/// keys or references are to be made anew.
 struct SchemaCheck: Sendable {
   private let plan: SchemaPlan
   /// What was found so far.
   private(set) var offenders: [ApplySchemaResponse.Offender] = []
   private(set) var checked: UInt64 = 0
   private(set) var offending: UInt64 = 0
-  private(set) var isDone = false
+  private var isWalked = false
+  /// The changes up to here were looked at, once all pages were; `nil` before the first page.
+  private(set) var seen: Revision?
+  private var isUpToDate = false
   /// The types that are left; `nil` before they are known.
   private var typesLeft: [TypeName]?
   private var type: TypeName?
@@ -23,11 +27,20 @@ struct SchemaCheck: Sendable {
   static let violationsMax = 8
   private static let pageEntitiesMax = 256
   private static let pageBytesMax = 1 << 20
+  private static let rowsPerRead = 8
+  private static let rowsPerStep = 256
+  /// The most changes that are looked at within the transaction that applies the schema.
+  static let rowsPerCommitMax: UInt64 = 4_096
 
-  init(_ plan: SchemaPlan) {
+  init(_ plan: SchemaPlan) { self.init(plan, types: plan.types) }
+
+  private init(_ plan: SchemaPlan, types: Set<TypeName>?) {
     self.plan = plan
-    typesLeft = plan.types.map { $0.reversed() }
+    typesLeft = types.map { $0.sorted().reversed() }
   }
+
+  /// Whether readers have no more to do: something wrong was found, or everything was looked at up to the latest state they know.
+  var isDone: Bool { isWalked && (!isClean || isUpToDate || plan.validatesOnly) }
 
   /// Whether the walk found nothing wrong.
   var isClean: Bool { offending == 0 }
@@ -39,21 +52,55 @@ struct SchemaCheck: Sendable {
       offendingEntities: offending, message: message)
   }
 
-  /// Looks at one page.
-  mutating func step(_ snapshot: any StoreSnapshot, _ space: SpaceID) throws {
-    guard let page = try nextPage(snapshot, space) else { return }
-    for entity in page { note(entity, try plan.violations(of: entity)) }
+  /// Looks at one page, or at some of what was changed since the first.
+  mutating func step(_ snapshot: any StoreSnapshot, _ record: SpaceRecord) throws {
+    if seen == nil { seen = record.revision }
+    guard !isWalked else { return try follow(snapshot, record, rowsMax: SchemaCheck.rowsPerStep) }
+    guard let page = try nextPage(snapshot, record.id) else { return isWalked = true }
+    var found: [EntityKey: [Violation]] = [:]
+    for entity in page { found[entity.key] = try plan.violations(of: entity) }
+    _ = try references(of: page, &found, snapshot, record.id)
+    checked += UInt64(page.count)
+    for entity in page { note(entity, found[entity.key] ?? []) }
   }
 
-  /// Looks at everything, within the transaction that applies the schema, and gives keys and references to the entities that hold them.
+  /// Looks at what entities have become that were changed after `seen`.
+  mutating func follow(_ snapshot: any StoreSnapshot, _ record: SpaceRecord, rowsMax: Int = .max) throws {
+    var left = rowsMax
+    while left > 0, let position = seen, position < record.revision {
+      let rows = try snapshot.logRows(after: position, in: record.id, limit: min(left, SchemaCheck.rowsPerRead))
+      guard let last = rows.last?.revision, last > position else { throw StoreError(.corrupt, "the log does not advance") }
+      var keys: Set<EntityKey> = []
+      for row in rows {
+        guard case .intact(let entry) = row else { throw StoreError(.corrupt, "a row of the log does not decode") }
+        if plan.types?.contains(entry.change.entity.key.type) ?? true { keys.insert(entry.change.entity.key) }
+      }
+      for case let entity? in try snapshot.entities(keys.sorted(), in: record.id) where entity.life == .alive {
+        note(entity, try plan.violations(of: entity))
+      }
+      seen = last
+      left -= rows.count
+    }
+    isUpToDate = seen == record.revision
+  }
+
+  /// Whether so much was changed since `seen` that it is better looked at on readers' threads; then `isDone` is false again.
+  mutating func isBehind(_ record: SpaceRecord) -> Bool {
+    guard let seen, record.revision.rawValue &- seen.rawValue > SchemaCheck.rowsPerCommitMax else { return false }
+    isUpToDate = false
+    return true
+  }
+
+  /// Gives keys and references to the entities that hold them, within the transaction that applies the schema.
   mutating func rebuild(_ transaction: any StoreTransaction, _ space: SpaceID) throws {
     for gone in plan.goneKeys { try transaction.releaseAllKeys(of: gone.type, key: gone.key, in: space) }
     for gone in plan.goneReferences { try transaction.releaseAllReferences(of: gone.type, field: gone.field, in: space) }
-    while let page = try nextPage(transaction, space) {
+    var walk = SchemaCheck(plan, types: plan.rebuilds)
+    while let page = try walk.nextPage(transaction, space) {
       var found: [EntityKey: [Violation]] = [:]
-      for entity in page { found[entity.key] = try plan.violations(of: entity) }
       try takeKeys(of: page, &found, transaction, space)
-      try takeReferences(of: page, &found, transaction, space)
+      let references = try references(of: page, &found, transaction, space)
+      try transaction.moveReferences(released: [], taken: references, in: space)
       for entity in page { note(entity, found[entity.key] ?? []) }
     }
   }
@@ -61,7 +108,6 @@ struct SchemaCheck: Sendable {
   // MARK: Walking
 
   private mutating func note(_ entity: Entity, _ violations: [Violation]) {
-    checked += 1
     guard !violations.isEmpty else { return }
     offending += 1
     guard offenders.count < SchemaCheck.offendersMax else { return }
@@ -71,12 +117,9 @@ struct SchemaCheck: Sendable {
 
   /// The next entities; `nil` at the end.
   private mutating func nextPage(_ snapshot: any StoreSnapshot, _ space: SpaceID) throws -> [Entity]? {
-    while !isDone {
+    while true {
       if type == nil { type = try nextType(snapshot, space) }
-      guard let type else {
-        isDone = true
-        return nil
-      }
+      guard let type else { return nil }
       let page = try snapshot.entities(
         of: type, in: space, after: after, deleted: .exclude, limit: SchemaCheck.pageEntitiesMax,
         bytesMax: SchemaCheck.pageBytesMax)
@@ -88,7 +131,6 @@ struct SchemaCheck: Sendable {
       }
       (self.type, after) = (nil, nil)
     }
-    return nil
   }
 
   private mutating func nextType(_ snapshot: any StoreSnapshot, _ space: SpaceID) throws -> TypeName? {
@@ -140,9 +182,10 @@ struct SchemaCheck: Sendable {
     try transaction.moveKeys(released: [], taken: taken, in: space)
   }
 
-  private func takeReferences(
-    of page: [Entity], _ found: inout [EntityKey: [Violation]], _ transaction: any StoreTransaction, _ space: SpaceID
-  ) throws {
+  /// The new references of some entities whose targets are there; the others break a rule.
+  private func references(
+    of page: [Entity], _ found: inout [EntityKey: [Violation]], _ snapshot: any StoreSnapshot, _ space: SpaceID
+  ) throws -> [HeldReference] {
     var wanted: [HeldReference] = []
     for entity in page {
       guard let fields = plan.newReferences[entity.key.type], let type = plan.schema[entity.key.type] else { continue }
@@ -150,9 +193,8 @@ struct SchemaCheck: Sendable {
         wanted.append(HeldReference(source: entity.key, field: reference.field, target: reference.target))
       }
     }
-    guard !wanted.isEmpty else { return }
     var taken: [HeldReference] = []
-    for (reference, target) in zip(wanted, try transaction.areAlive(wanted.map(\.target), in: space)) {
+    for (reference, target) in zip(wanted, try snapshot.areAlive(wanted.map(\.target), in: space)) {
       if target {
         taken.append(reference)
       } else {
@@ -164,7 +206,7 @@ struct SchemaCheck: Sendable {
           ))
       }
     }
-    try transaction.moveReferences(released: [], taken: taken, in: space)
+    return taken
   }
 }
 

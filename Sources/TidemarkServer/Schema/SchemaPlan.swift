@@ -20,7 +20,9 @@ struct SchemaPlan: Sendable {
   let changes: [SchemaChange]
   let validatesOnly: Bool
   /// The types whose entities are looked at; `nil` for all there are.
-  let types: [TypeName]?
+  let types: Set<TypeName>?
+  /// Of some of these types only the fields that are looked at: fields that were added, and may have been removed before.
+  private let fields: [TypeName: Set<FieldPath>]
   /// Unique keys that are new or different, by the place of the key in its type.
   private(set) var newKeys: [TypeName: [Int: FieldPath]] = [:]
   /// Fields that point, and did not, or elsewhere.
@@ -55,7 +57,8 @@ struct SchemaPlan: Sendable {
           message: "The schema has faults."))
     }
     let old = try snapshot.storedSchema(version: version, in: record)?.schema
-    let changes = SchemaDiff(from: old, to: request.schema).changes
+    let diff = SchemaDiff(from: old, to: request.schema)
+    let changes = diff.changes
     let told = SchemaPlan.told(changes)
     if changes.isEmpty { return .answer(ApplySchemaResponse(isApplied: !request.validatesOnly, version: version)) }
     if !request.allowsBreaking, let breaking = changes.first(where: { $0.compatibility == .breaking }) {
@@ -64,11 +67,11 @@ struct SchemaPlan: Sendable {
           isApplied: false, version: version, changes: told,
           message: "The change breaks programs, and that was not asked for. \(breaking)"))
     }
-    return .plan(try SchemaPlan(request, from: old, changes, told, by: principal, in: record))
+    return .plan(try SchemaPlan(request, from: old, diff, told, by: principal, in: record))
   }
 
   private init(
-    _ request: ApplySchemaRequest, from old: Schema?, _ changes: [SchemaChange], _ told: [SchemaChange],
+    _ request: ApplySchemaRequest, from old: Schema?, _ diff: SchemaDiff, _ told: [SchemaChange],
     by principal: PrincipalName, in record: SpaceRecord
   ) throws {
     space = record.name
@@ -79,7 +82,8 @@ struct SchemaPlan: Sendable {
     schema = CompiledSchema(request.schema)
     self.changes = told
     validatesOnly = request.validatesOnly
-    var types = SchemaDiff(from: old, to: request.schema).typesToCheck
+    fields = diff.fieldsToCheck
+    var types = diff.typesToCheck?.union(fields.keys)
     for type in request.schema.types {
       let before = old?[type.name]
       for (index, key) in type.uniqueKeys.enumerated() where before?.uniqueKeys.contains(key) != true {
@@ -100,14 +104,14 @@ struct SchemaPlan: Sendable {
         goneReferences.append((type.name, field.name))
       }
     }
-    for change in changes where change.compatibility == .breaking {
+    for change in diff.changes where change.compatibility == .breaking {
       if let type = change.type, let field = change.field { tolerated[type, default: []].insert(field) }
     }
-    self.types = types.map { $0.sorted() }
+    self.types = types
   }
 
-  /// Whether keys or references are to be made anew.
-  var rebuilds: Bool { !newKeys.isEmpty || !newReferences.isEmpty }
+  /// The types of which keys or references are to be made anew.
+  var rebuilds: Set<TypeName> { Set(newKeys.keys).union(newReferences.keys) }
 
   /// The rules that an entity of an examined type breaks.
   func violations(of entity: Entity) throws(CorruptFields) -> [Violation] {
@@ -116,8 +120,12 @@ struct SchemaPlan: Sendable {
       return version == 0 ? [CompiledSchema.unknownType(entity.key.type)] : []
     }
     let found = try type.violations(of: entity.fields)
-    guard let tolerated = tolerated[entity.key.type] else { return found }
-    return found.filter { violation in !tolerated.contains { violation.field?.overlaps($0) ?? false } }
+    guard !found.isEmpty else { return [] }
+    let (fields, tolerated) = (fields[entity.key.type], tolerated[entity.key.type])
+    return found.filter { violation in
+      let isOf = { (fields: Set<FieldPath>) in fields.contains { violation.field?.overlaps($0) ?? false } }
+      return fields.map(isOf) ?? true && !(tolerated.map(isOf) ?? false)
+    }
   }
 
   /// The changes that the answer tells, in their order: when they are too many, the harmless ones are left out first.

@@ -42,6 +42,17 @@ import TidemarkCore
     #expect(compatible > 50)
   }
 
+  @Test func whatIsAddedIsLookedAtBecauseItMayHaveBeenThereBefore() throws {
+    let (f, g) = (FieldSchema(name: try name("f"), type: .int), FieldSchema(name: try name("g"), type: .int))
+    let (t, u) = (try #require(TypeName("t")), try #require(TypeName("u")))
+    let old = Schema(types: [TypeSchema(name: t, fields: [f])])
+    let new = Schema(types: [TypeSchema(name: t, fields: [f, g]), TypeSchema(name: u, fields: [f])])
+    let diff = SchemaDiff(from: old, to: new)
+    #expect(diff.compatibility == .compatible)
+    #expect(diff.typesToCheck == [u])
+    #expect(diff.fieldsToCheck == [t: [g.name]])
+  }
+
   // MARK: Each kind
 
   private func name(_ text: String) throws -> FieldPath { try #require(FieldPath(text)) }
@@ -103,7 +114,7 @@ import TidemarkCore
     let added = SchemaDiff(from: Schema(), to: Schema(types: [type]))
     #expect(added.changes.map(\.kind) == [.typeAdded])
     #expect(added.compatibility == .compatible)
-    #expect(added.typesToCheck == [])
+    #expect(added.typesToCheck == [type.name])
     let removed = SchemaDiff(from: Schema(types: [type]), to: Schema())
     #expect(removed.compatibility == .breaking)
     #expect(removed.typesToCheck == [type.name])
