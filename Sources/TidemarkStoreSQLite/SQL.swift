@@ -10,6 +10,7 @@ enum SQL: Int, CaseIterable {
   case receipt, receiptLast, receiptInsert, receiptInsertMany, receiptDelete
   case nameText, nameNumber, nameInsert, nameDelete, typeNames
   case schema, schemaInsert, schemaDelete
+  case heldKeys, heldReferences, heldReference
   case keyHolder, keyTake, keyRelease, keyReleaseAll, keyDelete
   case referrerType, referrers, referenceTake, referenceRelease, referenceReleaseAll, referenceDelete
   case tokens, tokenRoles, tokenInsert, tokenRoleInsert, tokenDelete, tokenRoleDelete
@@ -100,6 +101,22 @@ enum SQL: Int, CaseIterable {
     case .schemaInsert:
       "INSERT INTO schema (space, version, content, applied_at_us, applied_by, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
     case .schemaDelete: "DELETE FROM schema WHERE space = ?1"
+    case .heldKeys:
+      """
+      SELECT type, key, value, id FROM held_key WHERE space = ?1 AND (type, key, value) > (?2, ?3, ?4)
+      ORDER BY type, key, value LIMIT ?5
+      """
+    case .heldReferences:
+      """
+      SELECT target_type, target_id, source_type, source_id, field FROM held_reference
+      WHERE space = ?1 AND (target_type, target_id, source_type, source_id, field) > (?2, ?3, ?4, ?5, ?6)
+      ORDER BY target_type, target_id, source_type, source_id, field LIMIT ?7
+      """
+    case .heldReference:
+      """
+      SELECT 1 FROM held_reference WHERE space = ?1 AND target_type = ?2 AND target_id = ?3 AND source_type = ?4
+      AND source_id = ?5 AND field = ?6
+      """
     case .keyHolder: "SELECT id FROM held_key WHERE space = ?1 AND type = ?2 AND key = ?3 AND value = ?4"
     case .keyTake: "INSERT INTO held_key (space, type, key, value, id) VALUES (?1, ?2, ?3, ?4, ?5)"
     case .keyRelease: "DELETE FROM held_key WHERE space = ?1 AND type = ?2 AND key = ?3 AND value = ?4"

@@ -33,6 +33,15 @@ open class ForwardingTransaction: StoreTransaction {
   open func referrers(of target: EntityKey, in space: SpaceID, limit: Int) throws -> [HeldReference] {
     try base.referrers(of: target, in: space, limit: limit)
   }
+  open func heldKeys(after key: HeldKey?, in space: SpaceID, limit: Int) throws -> [(key: HeldKey, holder: EntityID)] {
+    try base.heldKeys(after: key, in: space, limit: limit)
+  }
+  open func heldReferences(after reference: HeldReference?, in space: SpaceID, limit: Int) throws -> [HeldReference] {
+    try base.heldReferences(after: reference, in: space, limit: limit)
+  }
+  open func areHeld(_ references: [HeldReference], in space: SpaceID) throws -> [Bool] {
+    try base.areHeld(references, in: space)
+  }
   open func tokens() throws -> [TokenRecord] { try base.tokens() }
   open func insertSpace(named name: SpaceName, epoch: Epoch, createdAt: Timestamp, genesis: Digest32) throws -> SpaceRecord {
     try base.insertSpace(named: name, epoch: epoch, createdAt: createdAt, genesis: genesis)

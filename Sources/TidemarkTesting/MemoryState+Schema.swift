@@ -11,6 +11,27 @@ extension MemorySnapshot {
     let sorted = found.sorted { $0.source == $1.source ? $0.field < $1.field : $0.source < $1.source }
     return Array(sorted.prefix(max(limit, 0)))
   }
+
+  func heldKeys(after key: HeldKey?, in space: SpaceID, limit: Int) throws -> [(key: HeldKey, holder: EntityID)] {
+    func precedes(_ a: HeldKey, _ b: HeldKey) -> Bool {
+      guard (a.type, a.key) == (b.type, b.key) else { return (a.type, a.key) < (b.type, b.key) }
+      return a.value.lexicographicallyPrecedes(b.value)
+    }
+    let keys = state.parts[space]?.keys.filter { held in key.map { precedes($0, held.key) } ?? true } ?? [:]
+    return keys.sorted { precedes($0.key, $1.key) }.prefix(max(limit, 0)).map { ($0.key, $0.value) }
+  }
+
+  func heldReferences(after reference: HeldReference?, in space: SpaceID, limit: Int) throws -> [HeldReference] {
+    func precedes(_ a: HeldReference, _ b: HeldReference) -> Bool {
+      (a.target, a.source, a.field) < (b.target, b.source, b.field)
+    }
+    let found = state.parts[space]?.references.filter { held in reference.map { precedes($0, held) } ?? true } ?? []
+    return Array(found.sorted(by: precedes).prefix(max(limit, 0)))
+  }
+
+  func areHeld(_ references: [HeldReference], in space: SpaceID) throws -> [Bool] {
+    references.map { state.parts[space]?.references.contains($0) ?? false }
+  }
 }
 
 extension MemoryTransaction {

@@ -84,5 +84,14 @@ private final class CircularSnapshot: StoreSnapshot {
   func referrers(of target: EntityKey, in space: SpaceID, limit: Int) throws -> [HeldReference] {
     try base.referrers(of: target, in: space, limit: limit)
   }
+  func heldKeys(after key: HeldKey?, in space: SpaceID, limit: Int) throws -> [(key: HeldKey, holder: EntityID)] {
+    try base.heldKeys(after: key, in: space, limit: limit)
+  }
+  func heldReferences(after reference: HeldReference?, in space: SpaceID, limit: Int) throws -> [HeldReference] {
+    try base.heldReferences(after: reference, in: space, limit: limit)
+  }
+  func areHeld(_ references: [HeldReference], in space: SpaceID) throws -> [Bool] {
+    try base.areHeld(references, in: space)
+  }
   func tokens() throws -> [TokenRecord] { try base.tokens() }
 }

@@ -45,6 +45,31 @@ import TidemarkWire
     service.close()
   }
 
+  @Test func rolesInASpaceEndWithTheSpace() async throws {
+    let store = MemoryStore()
+    let service = try makeService(store)
+    let loop = try await LoopUnderTest(service)
+    func send(_ method: TidemarkWire.Method, _ request: some EncodableMessage) async throws -> CallReply {
+      let before = await loop.replies.count
+      try await loop.send(method, request)
+      while await loop.replies.count == before { await loop.loop.run() }
+      return await loop.replies[before]
+    }
+    let (gone, kept) = (try #require(SpaceName("gone")), try #require(SpaceName("kept")))
+    for space in [gone, kept] { #expect(try await send(.createSpace, SpaceRequest(name: space)).status == nil) }
+    let guest = Principal(name: try #require(PrincipalName("guest")), roles: [gone: .admin, kept: .reader])
+    let made = try await send(.createToken, CreateTokenRequest(principal: guest))
+    let secret = try made.message.withUnsafeReadableBytes { try CreateTokenResponse.decode($0, using: MessageArena()).secret }
+    #expect(service.authenticator.principal(for: "Bearer \(secret)")?.can(.admin, in: gone) == true)
+    #expect(try await send(.deleteSpace, DeleteSpaceRequest(name: gone, expectedRevision: .zero)).status == nil)
+    // Another space of that name is another space.
+    #expect(try await send(.createSpace, SpaceRequest(name: gone)).status == nil)
+    let now = try #require(service.authenticator.principal(for: "Bearer \(secret)"))
+    #expect(!now.can(.reader, in: gone) && now.can(.reader, in: kept))
+    #expect(try store.openReader().read { try $0.tokens().map(\.roles) } == [[kept: .reader]])
+    service.close()
+  }
+
   @Test func administrativeWorkIsNotDoneAfterItsDeadline() async throws {
     let store = MemoryStore()
     let service = try makeService(store)

@@ -81,6 +81,7 @@ import TidemarkTesting
 
   private func checkEnd(_ engine: WriterHarness, _ model: BulkModel, _ seed: UInt64) throws {
     #expect(try engine.faults() == [], "seed \(seed) on \(engine.store.engineName)")
+    #expect(try engine.relationFaults() == [], "seed \(seed) on \(engine.store.engineName)")
     try engine.reader.read { snapshot in
       let space = try #require(try snapshot.space(named: .default))
       #expect(space.revision.rawValue == model.world.revision, "seed \(seed)")

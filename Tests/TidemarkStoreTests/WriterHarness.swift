@@ -9,6 +9,7 @@ final class WriterHarness {
   let writer: GroupCommitWriter
   let reader: any StoreReader
   let principal: Principal
+  private let schema: Schema?
   private let sink = CollectingSink()
 
   /// - Parameters:
@@ -19,6 +20,7 @@ final class WriterHarness {
     now: (@Sendable () -> Timestamp)? = nil, schema: Schema? = nil
   ) throws {
     self.store = store
+    self.schema = schema
     let ticks = Ticks()
     let clock = StoreClock(now: now ?? { ticks.next() }, uptimeNanoseconds: { 1_000 })
     writer = try GroupCommitWriter(
@@ -64,6 +66,15 @@ final class WriterHarness {
     var verifier = ChainVerifier(space: .default)
     while !verifier.isDone {
       guard try reader.read({ try verifier.step($0, limit: 7) }) else { break }
+    }
+    return verifier.faults
+  }
+
+  /// What is wrong with the keys and references of the space.
+  func relationFaults() throws -> [ChainVerifier.Fault] {
+    var verifier = RelationVerifier(space: .default) { [schema] _ in schema ?? Schema() }
+    while !verifier.isDone {
+      guard try reader.read({ try verifier.step($0, limit: 3) }) else { break }
     }
     return verifier.faults
   }

@@ -42,7 +42,8 @@ extension LoopDispatcher {
     guard request.name != .default else {
       throw CallFailure(RPCStatus(.failedPrecondition, "The space 'default' cannot be deleted."))
     }
-    return try administer(call) { transaction, _ -> Result<Revision, RPCStatus> in
+    let authenticator = service.authenticator
+    return try administer(call) { transaction, _ -> Result<(Revision, [TokenRecord]), RPCStatus> in
       guard let record = try transaction.space(named: request.name) else { return .failure(.unknownSpace(request.name)) }
       guard record.revision == request.expectedRevision else {
         return .failure(
@@ -52,16 +53,32 @@ extension LoopDispatcher {
             details: [.errorInfo(reason: "REVISION_MISMATCH")]))
       }
       try transaction.deleteSpace(record.id)
-      return .success(record.revision)
-    } reply: { _, revision in
-      DeleteSpaceResponse(revision: revision)
+      return .success((record.revision, try transaction.withdrawRoles(in: request.name)))
+    } didCommit: {
+      for token in $0.1 { authenticator.add(token) }
+    } reply: { _, done in
+      DeleteSpaceResponse(revision: done.0)
     }
   }
 
   func verifySpace(_ call: IncomingCall, _ principal: Principal) throws(CallFailure) -> CallDisposition {
     let request: SpaceRequest = try decode(call)
     guard principal.can(.admin, in: request.name) else { throw CallFailure(.permissionDenied) }
-    return start(VerifySource(verifier: ChainVerifier(space: request.name)), for: call)
+    return start(VerifySource(space: request.name), for: call)
+  }
+}
+
+extension StoreTransaction {
+  /// Takes the roles in a space from all tokens: a later space of its name is another one. Returns the tokens that had one.
+  fileprivate func withdrawRoles(in space: SpaceName) throws -> [TokenRecord] {
+    var changed: [TokenRecord] = []
+    for var token in try tokens() where token.roles[space] != nil {
+      token.roles[space] = nil
+      guard try deleteToken(id: token.id) else { continue }
+      try insertToken(token)
+      changed.append(token)
+    }
+    return changed
   }
 }
 
@@ -85,22 +102,32 @@ extension VerifySpaceResponse: SizedAnswer {
   var heldBytes: Int { 128 + faults.count * 256 }
 }
 
-/// Walks the chain of a space and tells how far it has come.
+/// Walks the chain of a space, then its keys and references, and tells how far it has come.
 private struct VerifySource: StreamSource {
-  var verifier: ChainVerifier
+  private var verifier: ChainVerifier
+  private var relations: RelationVerifier
 
   /// Rows are read with their fields, up to 1 MiB each: few at a time.
   private static let rowsPerStep = 16
   private static let stepsPerMessage = 64
 
+  init(space: SpaceName) {
+    verifier = ChainVerifier(space: space)
+    relations = RelationVerifier(space: space) { try Schema.decode($0) }
+  }
+
   mutating func next(_ snapshot: any StoreSnapshot) throws -> StreamStep {
     for _ in 0..<VerifySource.stepsPerMessage where !verifier.isDone {
       guard try verifier.step(snapshot, limit: VerifySource.rowsPerStep) else { return .end(.unknownSpace(verifier.name)) }
     }
-    let faults = verifier.isDone ? verifier.faults : []
+    for _ in 0..<VerifySource.stepsPerMessage where verifier.isDone && !relations.isDone {
+      guard try relations.step(snapshot, limit: VerifySource.rowsPerStep) else { return .end(.unknownSpace(verifier.name)) }
+    }
+    let isDone = verifier.isDone && relations.isDone
+    let faults = isDone ? (verifier.faults + relations.faults).prefix(ChainVerifier.faultsMax) : []
     let progress = VerifySpaceResponse(
-      changesChecked: verifier.changesChecked, changesTotal: verifier.changesTotal, isDone: verifier.isDone,
+      changesChecked: verifier.changesChecked, changesTotal: verifier.changesTotal, isDone: isDone,
       faults: faults.map { VerifySpaceResponse.Fault(revision: $0.revision, key: $0.key, fault: $0.kind.rawValue) })
-    return .message(progress, isLast: verifier.isDone)
+    return .message(progress, isLast: isDone)
   }
 }

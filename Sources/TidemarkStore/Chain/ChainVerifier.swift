@@ -25,6 +25,10 @@ public struct ChainVerifier: Sendable {
       case receipt = "receipt"
       /// The counters of the space are not those of its log, or its schema is missing or damaged.
       case space = "space"
+      /// A unique key that an entity has is held by nobody or by another, or one is held that the entity does not have.
+      case key = "key"
+      /// A reference of an entity is not known to its target, or one is known that the entity does not have.
+      case reference = "reference"
       /// A row does not decode.
       case unreadable = "unreadable"
     }
@@ -32,6 +36,13 @@ public struct ChainVerifier: Sendable {
     public var revision: Revision
     public var key: EntityKey?
     public var kind: Kind
+
+    /// - Parameter revision: of the change; of the entity's latest version, or 0, where no change is at fault.
+    public init(revision: Revision, key: EntityKey?, kind: Kind) {
+      self.revision = revision
+      self.key = key
+      self.kind = kind
+    }
   }
 
   /// The most faults that are kept.

@@ -89,6 +89,15 @@ public protocol StoreSnapshot: AnyObject {
   /// The references to one entity, sorted by the bytes of the source's type, its id and the field, at most `limit`.
   func referrers(of target: EntityKey, in space: SpaceID, limit: Int) throws -> [HeldReference]
 
+  /// The unique keys of a space and who holds each, after one of them (all when `nil`), at most `limit`, in an order of the engine's own.
+  func heldKeys(after key: HeldKey?, in space: SpaceID, limit: Int) throws -> [(key: HeldKey, holder: EntityID)]
+
+  /// The references of a space after one of them (all when `nil`), at most `limit`, in an order of the engine's own.
+  func heldReferences(after reference: HeldReference?, in space: SpaceID, limit: Int) throws -> [HeldReference]
+
+  /// For each of some references whether it is there.
+  func areHeld(_ references: [HeldReference], in space: SpaceID) throws -> [Bool]
+
   /// All tokens, sorted by id.
   func tokens() throws -> [TokenRecord]
 }

@@ -103,6 +103,56 @@ extension Conformance {
     },
   ]
 
+  static let heldClaims: [Conformance] = [
+    Conformance("everything held is walked over once, in pages of any size, and asked for one by one") { store in
+      let spaces = try ["one", "two"].map { try store.makeSpace($0).record.id }
+      var keys: Set<HeldKey> = []
+      var references: Set<HeldReference> = []
+      // Names are first used in an order that is not their own.
+      for (type, name) in [("task", "z"), ("note", "z"), ("note", "a.b"), ("Note", "a")] {
+        for value in [[], [0], [0, 0], [1], [255, 3]] as [[UInt8]] { keys.insert(try .sample(type, name, value)) }
+        for source in awkwardIDs { references.insert(try .sample((type, source), name, ("note", "b"))) }
+        references.insert(try .sample((type, "0"), name, (type, "é")))
+      }
+      let (all, pointing) = (keys, references)
+      try store.write { transaction in
+        let holders = try all.map { ($0, try EntityID.sample("holder-\($0.value.count)")) }
+        try transaction.moveKeys(released: [], taken: holders, in: spaces[0])
+        try transaction.moveReferences(released: [], taken: Array(pointing), in: spaces[0])
+      }
+      store.close()
+      try store.read { snapshot in
+        for limit in [1, 2, 3, all.count, .max] {
+          var (walked, last): ([HeldKey], HeldKey?) = ([], nil)
+          while let page = try? snapshot.heldKeys(after: last, in: spaces[0], limit: limit), !page.isEmpty {
+            for (key, holder) in page { try expectEqual(holder.text, "holder-\(key.value.count)", "the holder of \(key)") }
+            walked += page.map(\.key)
+            last = walked.last
+          }
+          try expectEqual(walked.count, all.count, "keys in pages of \(limit)")
+          try expectEqual(Set(walked), all, "keys in pages of \(limit)")
+          var (met, before): ([HeldReference], HeldReference?) = ([], nil)
+          while let page = try? snapshot.heldReferences(after: before, in: spaces[0], limit: limit), !page.isEmpty {
+            met += page
+            before = met.last
+          }
+          try expectEqual(met.count, pointing.count, "references in pages of \(limit)")
+          try expectEqual(Set(met), pointing, "references in pages of \(limit)")
+        }
+        let others = try [
+          HeldReference.sample(("note", "a"), "never", ("note", "b")), .sample(("note", "0"), "z", ("note", "never")),
+        ]
+        let asked = Array(pointing) + others
+        try expectEqual(try snapshot.areHeld(asked, in: spaces[0]), pointing.map { _ in true } + [false, false], "held")
+        try expectEqual(try snapshot.areHeld(asked, in: spaces[1]), asked.map { _ in false }, "held in the other space")
+        try expectEqual(try snapshot.heldKeys(after: nil, in: spaces[1], limit: 9).count, 0, "keys of the other space")
+        try expectEqual(try snapshot.heldReferences(after: nil, in: spaces[1], limit: 9), [], "references of the other space")
+        try expectEqual(try snapshot.heldKeys(after: nil, in: spaces[0], limit: 0).count, 0, "no keys")
+        try expectEqual(try snapshot.heldReferences(after: nil, in: spaces[0], limit: 0), [], "no references")
+      }
+    }
+  ]
+
   static let referenceClaims: [Conformance] = [
     Conformance("referrers are sorted by the bytes of type, id and field, in pages of any size") { store in
       let id = try store.makeSpace("s").record.id

@@ -3,10 +3,10 @@ import TidemarkClient
 import TidemarkCore
 import TidemarkWire
 
-/// Checks the hash chain of a space.
+/// Checks the hash chain of a space, and its unique keys and references.
 struct Verify: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Check the hash chain of a space. Needs the role admin on the space.",
+    abstract: "Check the hash chain, unique keys and references of a space. Needs the role admin on the space.",
     discussion: "Prints the faults. Exits with 1 when there are any.")
 
   private static let names = ["revision", "type", "id", "fault"]

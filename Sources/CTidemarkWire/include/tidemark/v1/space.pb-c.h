@@ -160,7 +160,7 @@ struct  Tidemark__V1__ListSpacesResponse
 
 
 /*
- * DeleteSpaceRequest removes a space with everything in it. Needs the role admin on all spaces. `default` cannot be deleted.
+ * DeleteSpaceRequest removes a space with everything in it, and the roles in it from all tokens. Needs the role admin on all spaces. `default` cannot be deleted.
  */
 struct  Tidemark__V1__DeleteSpaceRequest
 {
@@ -196,7 +196,7 @@ struct  Tidemark__V1__DeleteSpaceResponse
 
 
 /*
- * VerifySpaceRequest asks the server to check the hash chain of a space.
+ * VerifySpaceRequest asks the server to check the hash chain of a space, and its unique keys and references.
  */
 struct  Tidemark__V1__VerifySpaceRequest
 {
@@ -226,7 +226,7 @@ struct  Tidemark__V1__VerifySpaceResponse
    */
   uint64_t changes_total;
   /*
-   * The whole chain was walked.
+   * Everything was walked.
    */
   protobuf_c_boolean is_done;
   /*
@@ -247,7 +247,7 @@ struct  Tidemark__V1__ChainFault
 {
   ProtobufCMessage base;
   /*
-   * The revision of the change.
+   * The revision of the change; for `key` and `reference` the latest of the entity, 0 when there is none.
    */
   uint64_t revision;
   /*
@@ -260,7 +260,7 @@ struct  Tidemark__V1__ChainFault
   ProtobufCBinaryData id;
   /*
    * What is wrong, in a stable word: `content_digest`, `chain_hash`, `missing_change`, `version_gap`, `head`, `receipt`,
-   * `space`, `unreadable`.
+   * `space`, `key`, `reference`, `unreadable`.
    */
   ProtobufCBinaryData fault;
 };
