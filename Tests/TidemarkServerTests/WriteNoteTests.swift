@@ -47,15 +47,25 @@ import TidemarkWire
 
   @Test func theNamesThatAreCountedApartAreBounded() throws {
     let counters = WriteCounters()
-    let epoch = Epoch(rawValue: Bytes16(high: 0, low: 0))
-    for number in 0..<(WriteCounters.labelsMax + 50) {
-      let type = try #require(TypeName("t\(number)"))
-      counters.add(
-        [Outcome(code: .applied, type: type, id: nil, operation: BulkWorld.operation(1), epoch: epoch)], space: .default,
-        isRetry: false)
+    func add(_ code: OutcomeCode, _ type: String, _ space: String) throws {
+      let outcome = Outcome(
+        code: code, type: try #require(TypeName(type)), id: nil, operation: BulkWorld.operation(1),
+        epoch: Epoch(rawValue: Bytes16(high: 0, low: 0)))
+      counters.add([outcome], space: try #require(SpaceName(space)), isRetry: false)
     }
-    let all = counters.all
-    #expect(all.count == WriteCounters.labelsMax + 1)
-    #expect(all.first { $0.space.text == "other" }?.writes == 50)
+    func writes(_ space: String, _ type: String) -> UInt64? {
+      counters.all.first { $0.space.text == space && $0.type.text == type }?.writes
+    }
+    // Names that nobody ever wrote take no place, and one space does not take that of all.
+    for number in 0..<5_000 { try add(.invalid, "unknown\(number)", "a") }
+    #expect(counters.all.count == 1 && writes("a", "other") == 5_000)
+    for number in 0..<(WriteCounters.typesPerSpaceMax + 50) { try add(.applied, "t\(number)", "b") }
+    #expect(writes("b", "other") == 50 && writes("b", "t0") == 1)
+    try add(.applied, "booking", "c")
+    try add(.conflict, "booking", "c")
+    #expect(counters.all.filter { $0.space.text == "c" }.map(\.writes) == [1, 1])
+    for number in 0..<WriteCounters.labelsMax { try add(.applied, "t", "s\(number)") }
+    #expect(counters.all.count <= WriteCounters.labelsMax + 10)
+    #expect(writes("other", "other").map { $0 > 500 } == true)
   }
 }

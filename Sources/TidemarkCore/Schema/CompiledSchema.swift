@@ -65,11 +65,22 @@ public final class CompiledType: Sendable {
   ///
   /// A field that holds null is not absent, nor is one above or below a field that is there.
   public func complete(_ fields: Fields) -> Fields {
-    var result = fields
-    for standard in defaults where !fields.sorted.contains(where: { $0.name.overlaps(standard.name) }) {
-      result.set(standard.name, standard.value)
+    guard !defaults.isEmpty else { return fields }
+    let given = fields.sorted
+    var result: [Field] = []
+    result.reserveCapacity(given.count + defaults.count)
+    var next = 0
+    for standard in defaults {
+      while next < given.count, given[next].name < standard.name {
+        result.append(given[next])
+        next += 1
+      }
+      // Whatever overlaps it is its neighbour: what lies below a path follows right behind it.
+      if next > 0, given[next - 1].name.isAbove(standard.name) { continue }
+      if next < given.count, standard.name == given[next].name || standard.name.isAbove(given[next].name) { continue }
+      result.append(standard)
     }
-    return result
+    return Fields(trusted: result + given[next...])
   }
 
   /// Every broken rule of a whole entity: for a create, a replace, a restore, and for checking stored data against a new schema.

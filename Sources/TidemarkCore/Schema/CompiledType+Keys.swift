@@ -86,8 +86,21 @@ extension CompiledType {
 
   /// Whether a patch may change what the entity points to.
   public func touchesReferences(_ patch: Patch) -> Bool {
-    referenceFields.contains { rule in patch.entries.contains { $0.name.overlaps(rule.field.name) } }
+    haveOverlap(referenceFields.lazy.map(\.field.name), patch.entries.lazy.map(\.name))
   }
+}
+
+/// Whether a path of one sorted list is one of another, or lies above or below it.
+///
+/// One walk is enough: what lies below a path follows right behind it.
+private func haveOverlap(_ a: some Sequence<FieldPath>, _ b: some Sequence<FieldPath>) -> Bool {
+  var (left, right) = (a.makeIterator(), b.makeIterator())
+  var (x, y) = (left.next(), right.next())
+  while let one = x, let other = y {
+    if one.overlaps(other) { return true }
+    if one < other { x = left.next() } else { y = right.next() }
+  }
+  return false
 }
 
 /// The unique keys or the indexes of a type.
@@ -106,7 +119,7 @@ struct KeySet: Sendable {
   }
 
   func isTouched(by patch: Patch) -> Bool {
-    fields.contains { field in patch.entries.contains { $0.name.overlaps(field) } }
+    haveOverlap(fields, patch.entries.lazy.map(\.name))
   }
 
   /// The encoded values of each key. Without `countsNull` a key that lacks a value is left out.

@@ -3,11 +3,19 @@ internal import TidemarkCore
 /// The compiled schemas of spaces, kept by who judges. Used by one thread.
 final class SchemaCache {
   private var compiled: [SpaceID: (version: UInt64, schema: CompiledSchema)] = [:]
+  /// The bytes of the encodings of all that is kept.
+  private(set) var bytes = 0
   private let decode: @Sendable ([UInt8]) throws -> Schema
+  private let bytesMax: Int
   /// Spaces kept. Further ones take the place of all.
   private static let spacesMax = 1_000
 
-  init(decode: @escaping @Sendable ([UInt8]) throws -> Schema) { self.decode = decode }
+  /// - Parameter bytesMax: the bytes of the encodings of what is kept, but for the latest. A compiled schema takes about twenty times as
+  ///   much.
+  init(bytesMax: Int = 4 << 20, decode: @escaping @Sendable ([UInt8]) throws -> Schema) {
+    self.bytesMax = bytesMax
+    self.decode = decode
+  }
 
   /// The schema in force; `nil` when the space has none.
   func schema(of record: SpaceRecord, _ snapshot: any StoreSnapshot) throws -> CompiledSchema? {
@@ -20,12 +28,17 @@ final class SchemaCache {
     do { schema = try decode(stored.content) } catch {
       throw StoreError(.corrupt, "the schema \(record.schemaVersion) of the space \(record.name) does not decode")
     }
-    if compiled.count >= SchemaCache.spacesMax { compiled.removeAll() }
+    // An earlier one of the same space counts until then: it is forgotten with the others.
+    if compiled.count >= SchemaCache.spacesMax || bytes + stored.content.count > bytesMax { forgetAll() }
     let made = CompiledSchema(schema)
     compiled[record.id] = (record.schemaVersion, made)
+    bytes += stored.content.count
     return made
   }
 
   /// Forgets what a transaction that was undone may have shown.
-  func forgetAll() { compiled.removeAll() }
+  func forgetAll() {
+    compiled.removeAll()
+    bytes = 0
+  }
 }

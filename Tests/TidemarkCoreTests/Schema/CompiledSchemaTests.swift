@@ -1,4 +1,5 @@
 import Testing
+import TidemarkTesting
 
 @testable import TidemarkCore
 
@@ -40,6 +41,39 @@ import Testing
       return Patch.Entry(try random.pick(names), random.flag(4) ? .unset : .set(value))
     }
     return try? Patch(entries)
+  }
+
+  /// Against a plain statement of each rule, on random names that often lie above or below each other.
+  @Test func touchedFieldsAndDefaultsAreFoundInOneWalk() throws {
+    var random = SeededGenerator(seed: 7)
+    let names = try ["a", "a.b", "a.b.c", "a.c", "a0", "ab", "b", "b.a", "b_c", "c"].map {
+      try RandomValues.require(FieldPath($0))
+    }
+    func some() -> [FieldPath] {
+      names.shuffled(using: &random).reduce(into: []) { kept, name in
+        if Bool.random(using: &random), !kept.contains(where: { $0.overlaps(name) }) { kept.append(name) }
+      }
+    }
+    let typeName = try RandomValues.require(TypeName("t"))
+    for round in 0..<2_000 {
+      let (described, inKeys, given) = (some(), some(), some())
+      let type = TypeSchema(
+        name: typeName,
+        fields: described.map {
+          FieldSchema(name: $0, type: .string, defaultValue: .string("d"), reference: Reference(target: typeName))
+        },
+        allowsOtherFields: true,
+        uniqueKeys: inKeys.isEmpty ? [] : [UniqueKey(name: inKeys[0], fields: inKeys)])
+      let compiled = try #require(CompiledSchema(Schema(types: [type]))[typeName])
+      var wanted = try Fields(given.map { Field($0, .int(1)) })
+      for name in described where !given.contains(where: { $0.overlaps(name) }) { wanted.set(name, .string("d")) }
+      #expect(compiled.complete(try Fields(given.map { Field($0, .int(1)) })) == wanted, "round \(round)")
+      guard !given.isEmpty else { continue }
+      let patch = try Patch(given.map { Patch.Entry($0, .unset) })
+      let touches = { (fields: [FieldPath]) in fields.contains { field in given.contains { $0.overlaps(field) } } }
+      #expect(compiled.touchesKeys(patch) == touches(inKeys), "round \(round)")
+      #expect(compiled.touchesReferences(patch) == touches(described), "round \(round)")
+    }
   }
 
   // MARK: Each rule
