@@ -139,7 +139,7 @@ public struct SpaceJudge {
     case related(OutcomeCode, Entity?, [Violation], related: [EntityKey])
   }
 
-  private mutating func settle(_ decision: Decision, _ item: WriteItem, _ id: EntityID) -> Outcome {
+  mutating func settle(_ decision: Decision, _ item: WriteItem, _ id: EntityID) -> Outcome {
     switch decision {
     case .applied(let entity, let code):
       var applied = outcome(code, item, id, current: entity)

@@ -120,7 +120,10 @@ struct SpaceBatch {
     }
     if judge.revision.rawValue > Limits.revisionMax { return nil }
     try store(random: &random)
-    return try zip(requests, verdicts).map { request, verdicts in try result(of: request, verdicts) }
+    var results: [WriteResult] = []
+    results.reserveCapacity(verdicts.count)
+    for (index, verdicts) in verdicts.enumerated() { results.append(try result(of: requests[index], ids[index], verdicts)) }
+    return results
   }
 
   private mutating func store(random: inout any RandomNumberGenerator) throws {
@@ -181,17 +184,23 @@ struct SpaceBatch {
 
   // MARK: Results
 
-  private func result(of request: WriteSubmission, _ verdicts: [SpaceJudge.Verdict]) throws -> WriteResult {
+  private mutating func result(
+    of request: WriteSubmission, _ ids: [EntityID], _ verdicts: [SpaceJudge.Verdict]
+  ) throws -> WriteResult {
+    let bytesMax = judge.bytes + Limits.bulkBytesMax
     var outcomes: [Outcome] = []
     outcomes.reserveCapacity(verdicts.count)
     for index in verdicts.indices {
       switch verdicts[index] {
       case .judged(let judged): outcomes.append(judged)
-      case .replay(let receipt):
+      case .replay(let receipt) where receipt.code.isSuccess:
         outcomes.append(
           try transaction.replay(
             receipt, type: request.items[index].type, id: request.items[index].id, in: record,
             showsEntity: request.entityBytesMax > 0))
+      case .replay(let receipt):
+        outcomes.append(
+          try judge.replay(receipt, of: request.items[index], id: ids[index], by: request.principal, bytesMax: bytesMax))
       case .corrupt:
         let item = request.items[index]
         // Undoes the transaction: the other items of the request were judged, too, and a request with damage does nothing.
@@ -224,7 +233,7 @@ extension StoreSnapshot {
       code: receipt.code, type: key?.type ?? type, id: key?.id ?? id, operation: receipt.operation,
       version: receipt.version, revision: receipt.revision, epoch: space.epoch,
       appliedAt: wasApplied ? (entity?.updated ?? head?.changed)?.at : nil, entity: entity,
-      message: receipt.code.isSuccess ? "" : "This write was refused before.", isReplay: true)
+      message: receipt.code.refusedBefore, isReplay: true)
   }
 }
 
