@@ -115,7 +115,7 @@ extension SpaceJudge {
       }
     }
     if bulk.items[index].standsAlone {
-      return try judge(bulk.items[index], id: bulk.ids[index], content: bulk.contents[index], by: bulk.principal)
+      return try judgeNext(bulk.items[index], id: bulk.ids[index], content: bulk.contents[index], by: bulk.principal)
     }
     var item = bulk.items[index]
     var ids: [Int: EntityID] = [:]

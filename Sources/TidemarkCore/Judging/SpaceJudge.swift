@@ -5,7 +5,7 @@
 /// clock and no randomness.
 ///
 /// The order of judgement for one item, the first that holds:
-/// 1. the principal may not write here: `forbidden`
+/// 1. the principal may not write here: `forbidden`; the item is not well made: `invalid`, without a receipt
 /// 2. there is a receipt of the same content: a replay; of other content: misuse
 /// 3. it was made with knowledge older than the kept receipts: `receiptExpired`
 /// 4. it was made against another epoch: `epochChanged`
@@ -111,6 +111,7 @@ public struct SpaceJudge {
     guard principal.can(.writer, in: context.space) else {
       return .judged(outcome(.forbidden, item, id, message: Messages.forbidden))
     }
+    if let fault = item.fault { return .judged(settle(.invalid([fault], nil), item, id)) }
     let receiptPlace = state.receiptPlace(JudgeState.ReceiptKey(principal: principal.name, operation: item.operation))
     if let receipt = state.receipt(at: receiptPlace) {
       return receipt.content == content ? .replay(receipt) : .judged(misuse(item, id))

@@ -89,6 +89,8 @@ public struct WriteItem: Hashable, Sendable {
   public var afterItem: Int?
   /// Fields that get the ids of earlier items' entities.
   public var references: [ItemReference]
+  /// What is wrong with the write as it was sent: it is `invalid`, and the rest of it means nothing; `nil` for one that is well made.
+  public var fault: Violation?
 
   public init(
     operation: OperationID, type: TypeName, id: EntityID?, action: WriteAction, knownRevision: Revision? = nil,
@@ -105,6 +107,7 @@ public struct WriteItem: Hashable, Sendable {
     self.group = group
     self.afterItem = afterItem
     self.references = references
+    fault = nil
   }
 }
 

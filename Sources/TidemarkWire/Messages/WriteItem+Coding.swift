@@ -13,10 +13,44 @@ extension WriteItem {
 
   /// Decodes one item of a bulk.
   ///
+  /// One that decodes and breaks a rule becomes an item with a `fault`, so that the others of the bulk are judged.
+  ///
   /// - Parameters:
   ///   - index: its place in the bulk: it may refer to the items before it only.
   ///   - elementsLeft: how many elements the rest of the bulk may have.
   static func decode(
+    _ bytes: UnsafeRawBufferPointer, index: Int, knownRevision: Revision?, elementsLeft: inout Int, using arena: MessageArena
+  ) throws(WireError) -> WriteItem {
+    let elementsMax = elementsLeft
+    do throws(WireError) {
+      return try decodeWhole(bytes, index: index, knownRevision: knownRevision, elementsLeft: &elementsLeft, using: arena)
+    } catch {
+      guard error.code == .invalid, let fault = error.violations.first else { throw error }
+      elementsLeft = elementsMax
+      return try decodeFaulty(bytes, fault, elementsLeft: &elementsLeft, using: arena)
+    }
+  }
+
+  /// Decodes what names an item that breaks a rule.
+  ///
+  /// - Throws: when it has no operation id or its group is not known: then nobody could be told, or what depends on it.
+  private static func decodeFaulty(
+    _ bytes: UnsafeRawBufferPointer, _ fault: Violation, elementsLeft: inout Int, using arena: MessageArena
+  ) throws(WireError) -> WriteItem {
+    arena.reset()
+    defer { arena.reset() }
+    let parts = try WireReader.split(
+      bytes, number: fieldsNumber, countMax: elementsLeft, tooMany: .tooManyElements, in: arena)
+    elementsLeft -= parts.elements.count
+    let message = try arena.unpack(parts.rest, as: .writeItem, elementsLeft: &elementsLeft).pointee
+    var item = WriteItem(
+      operation: try Part.operation(message.operation_id, "operation_id"), type: (try? Part.type(message.type)) ?? .unknown,
+      id: try? Part.id(message.id), action: .create(Fields()), group: try WriteItem.group(message.group))
+    item.fault = fault
+    return item
+  }
+
+  private static func decodeWhole(
     _ bytes: UnsafeRawBufferPointer, index: Int, knownRevision: Revision?, elementsLeft: inout Int, using arena: MessageArena
   ) throws(WireError) -> WriteItem {
     arena.reset()

@@ -44,6 +44,26 @@ import TidemarkCore
     #expect(try space.value("t", "a", "n") == .int(2))
   }
 
+  @Test func anItemThatIsNotWellMadeIsInvalidAndLeavesNoReceipt() throws {
+    let space = JudgedSpace()
+    var items = try (0..<4).map { try space.create("t", "e\($0)", []) }
+    items[1].fault = Violation(field: FieldPath("expected"), rule: "expected_required", message: "It does not say.")
+    (items[2].group, items[3].group) = ("g", "g")
+    items.append(try space.create("t", "e4", []))
+    items[4].references = [ItemReference(field: try RandomValues.require(FieldPath("of")), item: 1)]
+    let outcomes = try space.write(items)
+    #expect(outcomes.map(\.code) == [.applied, .invalid, .applied, .applied, .aborted] && outcomes[4].cause == 1)
+    #expect(outcomes[1].violations.map(\.rule) == ["expected_required"] && outcomes[1].message == "It does not say.")
+    #expect(space.receipts.count == 3)
+    // In a group it takes the others along; alone it is a single write.
+    items[2].fault = items[1].fault
+    items[2].operation = space.makeOperation()
+    items[3] = try space.create("t", "e5", [])
+    items[3].group = "g"
+    #expect(try space.write(Array(items[2...3])).map(\.code) == [.invalid, .aborted])
+    #expect(try space.write(items[1]).code == .invalid)
+  }
+
   @Test func whatAFailedGroupSaysNamesNoVersionThatWasTakenBack() throws {
     let space = JudgedSpace()
     _ = try space.write([space.create("t", "a", [("n", .int(1))]), space.create("t", "b", [("n", .int(1))])])

@@ -16,6 +16,13 @@ import TidemarkCore
   private func named(_ error: WireError?) -> String? {
     error?.violations.first.map { "\(error?.place ?? "")|\($0.field?.text ?? "")|\($0.rule)" }
   }
+  /// Which item breaks which rule, or that the whole call does.
+  private func told(_ bytes: [UInt8]) -> String? {
+    if let error = refusal(bytes) { return named(error).map { "call " + $0 } }
+    let items = bytes.withUnsafeBytes { try? BulkWriteRequest.decode($0, using: arena) }?.items ?? []
+    guard let index = items.firstIndex(where: { $0.fault != nil }), let fault = items[index].fault else { return nil }
+    return "items[\(index)]|\(fault.field?.text ?? "")|\(fault.rule)"
+  }
   private func operation(_ number: Int) -> [UInt8] {
     Raw.text(4, OperationID(rawValue: Bytes16(high: 7, low: UInt64(number))).description)
   }
@@ -37,39 +44,52 @@ import TidemarkCore
     #expect(refusal(space + item(4, 1, expected, field, Raw.number(10, 2)) + item(5, 2, expected, Raw.number(10, 3))) == nil)
   }
 
-  @Test func refusalsNameTheItem() {
+  @Test func anItemThatBreaksARuleIsNamedAndOneThatNobodyCanNameFailsTheCall() {
     let first = space + item(1, 1)
-    #expect(named(refusal(space)) == "|items|items_max")
-    #expect(named(refusal(first + item(3, 2, set))) == "items[1]|expected|expected_required")
-    #expect(named(refusal(first + item(5, 2))) == "items[1]|expected|expected_required")
-    #expect(named(refusal(first + item(0, 2))) == "items[1]|kind|write_kind")
-    #expect(named(refusal(first + item(99, 2))) == "items[1]|kind|write_kind")
-    #expect(named(refusal(first + item(2, 2, id: ""))) == "items[1]|id|entity_id")
-    #expect(named(refusal(first + item(5, 2, id: "", expected))) == "items[1]|id|entity_id")
-    #expect(named(refusal(first + item(1, 1))) == "items[1]|operation_id|operation_id_duplicate")
-    #expect(named(refusal(space + Raw.bytes(2, Raw.number(1, 1) + Raw.text(2, "t")))) == "items[0]|operation_id|operation_id")
-    #expect(named(refusal(first + item(3, 2, set, after(1)))) == "items[1]|after_item|item_reference")
-    #expect(named(refusal(first + item(3, 2, set, after(.max)))) == "items[1]|after_item|item_reference")
-    #expect(named(refusal(first + item(1, 2, reference(1)))) == "items[1]|references|item_reference")
-    #expect(named(refusal(first + item(5, 2, expected, reference(0)))) == "items[1]|references|reference_kind")
-    #expect(named(refusal(first + item(1, 2, expected))) == "items[1]|expected|expected_kind")
-    #expect(named(refusal(first + item(1, 2, set))) == "items[1]|operations|operations_kind")
-    #expect(named(refusal(first + item(5, 2, expected, field))) == "items[1]|fields|fields_kind")
-    #expect(named(refusal(first + item(1, 2, Raw.text(9, String(repeating: "g", count: 64))))) == "items[1]|group|group_label")
+    #expect(told(space) == "call |items|items_max")
+    #expect(told(first + item(3, 2, set)) == "items[1]|expected|expected_required")
+    #expect(told(first + item(5, 2)) == "items[1]|expected|expected_required")
+    #expect(told(first + item(0, 2)) == "items[1]|kind|write_kind")
+    #expect(told(first + item(99, 2)) == "items[1]|kind|write_kind")
+    #expect(told(first + item(2, 2, id: "")) == "items[1]|id|entity_id")
+    #expect(told(first + item(5, 2, id: "", expected)) == "items[1]|id|entity_id")
+    #expect(told(first + item(1, 1)) == "call items[1]|operation_id|operation_id_duplicate")
+    #expect(told(space + Raw.bytes(2, Raw.number(1, 1) + Raw.text(2, "t"))) == "call items[0]|operation_id|operation_id")
+    #expect(told(first + item(3, 2, set, after(1))) == "items[1]|after_item|item_reference")
+    #expect(told(first + item(3, 2, set, after(.max))) == "items[1]|after_item|item_reference")
+    #expect(told(first + item(1, 2, reference(1))) == "items[1]|references|item_reference")
+    #expect(told(first + item(5, 2, expected, reference(0))) == "items[1]|references|reference_kind")
+    #expect(told(first + item(1, 2, expected)) == "items[1]|expected|expected_kind")
+    #expect(told(first + item(1, 2, set)) == "items[1]|operations|operations_kind")
+    #expect(told(first + item(5, 2, expected, field)) == "items[1]|fields|fields_kind")
+    #expect(told(first + item(1, 2, Raw.text(9, String(repeating: "g", count: 64)))) == "call items[1]|group|group_label")
     for (kind, onConflict) in [(1, 2), (2, 2), (1, 3), (2, 3)] as [(UInt64, UInt64)] {
-      #expect(named(refusal(first + item(kind, 2, Raw.number(10, onConflict)))) == "items[1]|on_conflict|on_conflict_kind")
+      #expect(told(first + item(kind, 2, Raw.number(10, onConflict))) == "items[1]|on_conflict|on_conflict_kind")
     }
-    #expect(named(refusal(first + item(5, 2, expected, Raw.number(10, 2)))) == "items[1]|on_conflict|on_conflict_kind")
-    #expect(named(refusal(first + item(1, 2, Raw.number(10, 9)))) == "items[1]|on_conflict|on_conflict")
-    #expect(named(refusal(first + Raw.number(3, 9))) == "|mode|bulk_mode")
-    #expect(refusal(space + item(1, 1, field, field))?.place == "items[0]")
+    #expect(told(first + item(5, 2, expected, Raw.number(10, 2))) == "items[1]|on_conflict|on_conflict_kind")
+    #expect(told(first + item(1, 2, Raw.number(10, 9))) == "items[1]|on_conflict|on_conflict")
+    #expect(told(first + Raw.number(3, 9)) == "call |mode|bulk_mode")
+    #expect(told(space + item(1, 1, field, field)) == "items[0]|f|field_duplicate")
+  }
+
+  /// What is wrong with one item is wrong with no other.
+  @Test func anItemThatBreaksARuleLeavesTheOthersAlone() throws {
+    let bytes =
+      space + item(1, 1, field) + item(1, 2, id: "", field, field, Raw.text(9, "g"))
+      + Raw.bytes(2, Raw.number(1, 1) + Raw.text(2, "no type") + Raw.text(3, "x") + operation(3)) + item(3, 4, expected, set)
+    let items = try bytes.withUnsafeBytes { try BulkWriteRequest.decode($0, using: arena) }.items
+    #expect(items.map { $0.fault?.rule } == [nil, "field_duplicate", "type_name", nil])
+    #expect(items.map { $0.operation.rawValue.low } == [1, 2, 3, 4])
+    #expect(items.map { $0.type.text } == ["t", "t", "_", "t"] && items.map { $0.id?.text } == ["i", nil, "x", "i"])
+    // It still belongs to its group, and means nothing else.
+    #expect(items[1].group == "g" && items[1].action == .create(Fields()))
   }
 
   @Test func aStatusNamesTheItemInItsTextAndItsDetails() throws {
-    let status = RPCStatus(try #require(refusal(space + item(1, 1) + item(5, 2))))
+    let status = RPCStatus(try #require(refusal(space + item(1, 1) + item(1, 1))))
     #expect(status.message.hasPrefix("items[1]: "))
     let detail = try #require(status.details.first)
-    #expect(String(decoding: detail.value, as: UTF8.self).contains("items[1].expected"))
+    #expect(String(decoding: detail.value, as: UTF8.self).contains("items[1].operation_id"))
   }
 
   @Test func theNumberOfItemsAndOfElementsIsBounded() {
@@ -80,7 +100,7 @@ import TidemarkCore
     let empty = [[UInt8]](repeating: [2 << 3 | 2, 0], count: WireLimits.messageBytesMax / 2 - 64).flatMap { $0 }
     #expect(named(refusal(space + empty)) == "|items|items_max")
     let fields = [[UInt8]](repeating: [7 << 3 | 2, 0], count: 600).flatMap { $0 }
-    #expect(refusal(space + item(1, 1, fields))?.code == .invalid)
+    #expect(told(space + item(1, 1, fields))?.hasPrefix("items[0]") == true)
     // Unknown fields count for all items together.
     let unknown = [[UInt8]](repeating: [13 << 3 | 2, 0], count: 1_500).flatMap { $0 }
     #expect(refusal(space + (0..<200).flatMap { item(1, $0, unknown) }) == nil)
