@@ -53,6 +53,60 @@ import TidemarkWire
     world.service.close()
   }
 
+  @Test func whatADeleteTookAlongAndClearedComesBackWithIt() async throws {
+    let world = try BulkWorld()
+    let (owner, peers) = (try #require(FieldPath("owner")), try #require(FieldPath("peers")))
+    let schema = Schema(types: [
+      TypeSchema(
+        name: world.type,
+        fields: [
+          FieldSchema(name: owner, type: .string, reference: Reference(target: world.type, onDelete: .cascade)),
+          FieldSchema(name: peers, type: .stringList, reference: Reference(target: world.type, onDelete: .setNull)),
+          FieldSchema(name: try #require(FieldPath("n")), type: .int),
+        ])
+    ])
+    let applied: ApplySchemaResponse = try await world.get(
+      .applySchema, ApplySchemaRequest(space: world.space, schema: schema, expectedVersion: 0))
+    #expect(applied.isApplied)
+    func list(_ ids: String...) -> Value { .list(ids.compactMap { Scalar(.string($0)) }) }
+    _ = try await world.bulk([
+      world.create(1, "root"), world.create(2, "other"), world.create(3, "child", [("owner", .string("root"))]),
+      world.create(4, "grandchild", [("owner", .string("child")), ("n", .int(7))]),
+      world.create(5, "friend", [("peers", list("other", "root", "child"))]),
+    ])
+    let before = try await world.entity("friend")?.fields
+    let update = try world.update(6, "grandchild", [("n", .int(8))], expected: 1)
+    let delete = try world.delete(7, "root", expected: 1)
+    #expect(try await world.bulk([update, delete]).outcomes.map(\.code) == [.applied, .applied])
+    for id in ["root", "child", "grandchild"] { #expect(try await world.entity(id) == nil) }
+    #expect(try await world.entity("friend")?.fields == CanonicalFields(world.fieldsOf([("peers", list("other"))])))
+    // The delete and the update before it, which is of an entity that went with it.
+    let undone = try await world.undo([update, delete], 100)
+    #expect(undone.outcomes.map(\.code) == [.applied, .applied])
+    #expect(undone.outcomes.map { $0.id?.text } == ["grandchild", "root"])
+    #expect(undone.outcomes.map(\.operation) == [100, 101].map { BulkWorld.operation($0) })
+    for id in ["root", "child", "grandchild"] { #expect(try await world.entity(id)?.life == .alive) }
+    #expect(try await world.entity("friend")?.fields == before)
+    #expect(
+      try await world.entity("grandchild")?.fields
+        == CanonicalFields(world.fieldsOf([("n", .int(7)), ("owner", .string("child"))])))
+    let again = try await world.undo([update, delete], 100)
+    #expect(again.outcomes.map(\.isReplay) == [true, true] && again.revision == undone.revision)
+    // What somebody changed since stands in the way of all of it, and is named.
+    let second = try world.delete(8, "root", expected: 3)
+    #expect(try await world.bulk([second]).outcomes.map(\.code) == [.applied])
+    let friend = try #require(try await world.entity("friend"))
+    _ = try await world.bulk([world.update(9, "friend", [("n", .int(1))], expected: friend.version.rawValue)])
+    let refused = try await world.undo([second], 200)
+    #expect(refused.outcomes.map(\.code) == [.conflict] && refused.outcomes[0].id?.text == "friend")
+    #expect(refused.outcomes[0].operation == BulkWorld.operation(200))
+    for id in ["root", "child"] { #expect(try await world.entity(id) == nil) }
+    let merged = try await world.undo([second], 300, onConflict: .merge)
+    #expect(merged.outcomes.map(\.code) == [.applied] && merged.outcomes[0].id?.text == "root")
+    #expect(try await world.entity("child") != nil)
+    world.service.close()
+  }
+
   @Test func writesOfOneEntityAreTakenBackFromTheLatestToTheEarliest() async throws {
     let world = try BulkWorld()
     let writes = try [

@@ -31,6 +31,11 @@ struct UndoOrder: Sendable {
     var byPlace = settled
     for (place, outcome) in zip(places, outcomes) {
       var outcome = outcome
+      // Of what belongs together the first is the write that was named. When it could not be because of another, that one says why.
+      if let named = byPlace[place] {
+        guard named.code == .aborted, !outcome.code.isSuccess, outcome.code != .aborted else { continue }
+        outcome.operation = named.operation
+      }
       outcome.cause = outcome.cause.flatMap { places.indices.contains($0) ? places[$0] : nil }
       byPlace[place] = outcome
     }

@@ -8,6 +8,8 @@ internal import TidemarkWire
 /// is made against whatever taking back the later one left; everything else is made against the version that the write itself made, so that a
 /// change by others in between is a conflict.
 ///
+/// What a delete took along, or cleared, is brought back with it as one group: the entity first, because the others point to it.
+///
 /// Worked example: `a` is created (version 1) and updated (version 2). Taking both back replaces `a` with its first fields, expecting version 2,
 /// and then deletes it, after the item before.
 struct UndoPlan: Sendable {
@@ -54,23 +56,26 @@ struct UndoPlan: Sendable {
         continue
       }
       let step = Step(place: place, change: change, undo: undo)
-      guard let action = try inverse(of: change, record, snapshot) else {
+      guard let inverses = try inverses(of: step, record, snapshot) else {
         settle(step.place, .notFound, UndoPlan.notRetained, undo, record, key: change.entity.key)
         continue
       }
-      guard bytes <= UndoPlan.bytesMax else {
+      guard bytes <= UndoPlan.bytesMax, items.count + inverses.count <= Limits.itemsPerRequestMax else {
         isTooLarge = true
         return
       }
-      add(step, action, request.onConflict, after: followers[revision])
-      if change.previous != .zero { followers[change.previous] = items.count - 1 }
+      for (step, action) in inverses {
+        add(step, action, request.onConflict, after: followers[step.change.entity.revision], isAlone: inverses.count == 1)
+        if step.change.previous != .zero { followers[step.change.previous] = items.count - 1 }
+      }
     }
   }
 
   /// Takes nothing back when one cannot be and all or none is asked for.
   mutating func abortAll(_ request: UndoWritesRequest, _ epoch: Epoch) {
     guard let cause = order.settled.filter({ !$0.value.code.isSuccess }).map(\.key).min() else { return }
-    for (item, place) in zip(items, order.places) {
+    // Of what belongs together the first is the write that was named.
+    for (item, place) in zip(items, order.places) where order.settled[place] == nil {
       order.settled[place] = Outcome(
         code: .aborted, type: item.type, id: item.id, operation: item.operation, epoch: epoch,
         message: "Not done, because item \(cause) cannot be taken back.", cause: cause)
@@ -79,13 +84,35 @@ struct UndoPlan: Sendable {
     order.places = []
   }
 
-  private mutating func add(_ step: Step, _ action: WriteAction, _ onConflict: OnConflict, after: Int?) {
+  private mutating func add(_ step: Step, _ action: WriteAction, _ onConflict: OnConflict, after: Int?, isAlone: Bool) {
     let entity = step.change.entity
     var item = WriteItem(operation: step.undo, type: entity.key.type, id: entity.key.id, action: action)
     if case .replace = action { item.onConflict = onConflict }
     item.afterItem = after
+    if !isAlone { item.group = "\(step.place)" }
     items.append(item)
     order.places.append(step.place)
+  }
+
+  /// What undoes a write: its change, and for a delete those that followed from it, from the latest to the earliest; `nil` when one is not known
+  /// any more.
+  private mutating func inverses(
+    of step: Step, _ record: SpaceRecord, _ snapshot: any StoreSnapshot
+  ) throws -> [(Step, WriteAction)]? {
+    guard let own = try inverse(of: step.change, record, snapshot) else { return nil }
+    var inverses = [(step, own)]
+    guard step.change.kind == .delete, step.change.manner != .cascaded else { return inverses }
+    var revision = step.change.entity.revision
+    // One more than fits is enough to say that it is too much.
+    while revision.rawValue > 1, inverses.count <= Limits.itemsPerRequestMax, bytes <= UndoPlan.bytesMax {
+      revision = Revision(rawValue: revision.rawValue - 1)
+      guard let change = try snapshot.logEntry(at: revision, in: record.id)?.change, change.manner == .cascaded,
+        change.operation == step.change.operation, change.entity.updated.by == step.change.entity.updated.by
+      else { break }
+      guard let action = try inverse(of: change, record, snapshot) else { return nil }
+      inverses.append((Step(place: step.place, change: change, undo: step.undo.derived(for: revision)), action))
+    }
+    return inverses
   }
 
   /// What undoes a change; `nil` when that is not known any more, or cannot be.
@@ -119,4 +146,12 @@ struct UndoPlan: Sendable {
   private static let noReceipt = "There is no receipt of this write: it was not made by you, or is too old."
   private static let refused = "This write was refused, so there is nothing to take back."
   private static let notRetained = "What was there before this write is no longer kept."
+}
+
+extension OperationID {
+  /// The operation id of taking back the change at a revision that followed from the named write: the same at every attempt.
+  fileprivate func derived(for revision: Revision) -> OperationID {
+    let digest = Digest32.sha256(Array("\(self) \(revision)".utf8))
+    return OperationID(rawValue: Bytes16(high: digest.words.0, low: digest.words.1))
+  }
 }
