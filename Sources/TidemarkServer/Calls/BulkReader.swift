@@ -54,7 +54,9 @@ struct BulkReader {
           let conflict = story(of: outcome, work.items[index], snapshot, record.id)
           outcome.conflict = conflict
           // It may be newer than the state that refused the write.
-          if let now = conflict.current { (outcome.version, outcome.revision) = (now.version, now.revision) }
+          if let now = conflict.current, outcome.followsState {
+            (outcome.version, outcome.revision) = (now.version, now.revision)
+          }
         }
       } else if !outcome.code.isSuccess {
         outcome.conflict = Conflict(expected: expected(work.items[index]), current: nil, isTruncated: true)

@@ -23,8 +23,7 @@ enum ConflictReader {
       let now = try? snapshot.entities([key], in: record.id).first ?? nil
     {
       conflict = Conflict(expected: action.expected, current: now)
-      outcome.version = now.version
-      outcome.revision = now.revision
+      if refused.followsState { (outcome.version, outcome.revision) = (now.version, now.revision) }
       if refused.code == .conflict, let expected = action.expected,
         let past = try? past(of: now, downTo: expected.version, in: record.id, snapshot),
         let story = try? ConflictStory.make(for: action, current: now, past: past)
@@ -52,6 +51,12 @@ enum ConflictReader {
     }
     return past
   }
+}
+
+extension Outcome {
+  /// Whether its version and revision become those of the state that is told, which may be newer than the one that refused the write.
+  /// What was answered once, and says what it found, keeps saying so.
+  var followsState: Bool { !isReplay || code == .conflict }
 }
 
 extension Conflict {
