@@ -47,7 +47,8 @@ extension Value {
     case .null, .bool, .int, .double, .timestamp: 0
     case .string(let text), .json(let text): text.heapBytes
     case .bytes(let bytes): bytes.count + 48
-    case .list(let scalars): scalars.reduce(48) { $0 + MemoryLayout<Scalar>.stride + $1.heapBytes }
+    // Room that nothing is in takes memory, too: a list that grew has up to twice what it needs.
+    case .list(let scalars): scalars.reduce(48 + scalars.capacity * MemoryLayout<Scalar>.stride) { $0 + $1.heapBytes }
     }
   }
 }

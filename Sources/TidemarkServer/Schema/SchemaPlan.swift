@@ -22,7 +22,7 @@ struct SchemaPlan: Sendable {
   /// The types whose entities are looked at; `nil` for all there are.
   let types: Set<TypeName>?
   /// Of some of these types only the fields that are looked at: fields that were added, and may have been removed before.
-  private let fields: [TypeName: Set<FieldPath>]
+  private let fields: [TypeName: PathSet]
   /// Unique keys that are new or different, by the place of the key in its type.
   private(set) var newKeys: [TypeName: [Int: FieldPath]] = [:]
   /// Fields that point, and did not, or elsewhere.
@@ -31,7 +31,7 @@ struct SchemaPlan: Sendable {
   private(set) var goneKeys: [(type: TypeName, key: FieldPath)] = []
   private(set) var goneReferences: [(type: TypeName, field: FieldPath)] = []
   /// Fields of which a breaking change was insisted on: what entities hold there is left as it is.
-  private var tolerated: [TypeName: Set<FieldPath>] = [:]
+  private let tolerated: [TypeName: PathSet]
 
   /// The most changes that are told: those that matter most.
   static let changesToldMax = 2_000
@@ -82,7 +82,7 @@ struct SchemaPlan: Sendable {
     schema = CompiledSchema(request.schema)
     self.changes = told
     validatesOnly = request.validatesOnly
-    fields = diff.fieldsToCheck
+    fields = diff.fieldsToCheck.mapValues { PathSet($0) }
     var types = diff.typesToCheck?.union(fields.keys)
     for type in request.schema.types {
       let before = old?[type.name]
@@ -104,9 +104,11 @@ struct SchemaPlan: Sendable {
         goneReferences.append((type.name, field.name))
       }
     }
+    var tolerated: [TypeName: Set<FieldPath>] = [:]
     for change in diff.changes where change.compatibility == .breaking {
       if let type = change.type, let field = change.field { tolerated[type, default: []].insert(field) }
     }
+    self.tolerated = tolerated.mapValues { PathSet($0) }
     self.types = types
   }
 
@@ -123,7 +125,7 @@ struct SchemaPlan: Sendable {
     guard !found.isEmpty else { return [] }
     let (fields, tolerated) = (fields[entity.key.type], tolerated[entity.key.type])
     return found.filter { violation in
-      let isOf = { (fields: Set<FieldPath>) in fields.contains { violation.field?.overlaps($0) ?? false } }
+      let isOf = { (fields: PathSet) in violation.field.map(fields.overlaps) ?? false }
       return fields.map(isOf) ?? true && !(tolerated.map(isOf) ?? false)
     }
   }

@@ -117,7 +117,7 @@ extension ServerStateMachine {
       call.id.rawValue,
       ParkedCall(
         deadline: call.deadline, bytes: call.message.readableBytes,
-        heldBytes: Self.heldBytes(ofMessage: call.message.readableBytes), isHalfClosed: call.isHalfClosed)
+        heldBytes: Self.heldBytes(of: call), isHalfClosed: call.isHalfClosed)
     )
     if let credit { outbound.open(call.id.rawValue, credit: credit) }
     lastCallAt = now
@@ -125,7 +125,11 @@ extension ServerStateMachine {
   }
 
   /// The memory that a request takes while its call waits, about, in bytes: for who does not know better.
-  private static func heldBytes(ofMessage bytes: Int) -> Int { 4 * bytes + 1024 }
+  private static func heldBytes(of call: ReceivedCall) -> Int {
+    let bytes = call.message.readableBytes
+    // Streams may last for ever, and must not take the room of calls that pass.
+    return Method(rawValue: call.method)?.isServerStreaming ?? false ? bytes : 4 * bytes + 1024
+  }
 
   private mutating func decodeMeta(_ block: ByteBuffer) -> CallMeta? {
     if block.isEqual(to: metaCache.bytes) { return metaCache.meta }
