@@ -107,9 +107,11 @@ let package = Package(
       swiftSettings: [.swiftLanguageMode(.v5)]),
 
     // Tests
-    .testTarget(name: "TidyTests", dependencies: ["TidemarkTesting"], swiftSettings: strict),
+    .testTarget(name: "TidyTests", dependencies: ["TidemarkTesting", "TidemarkTestTraits"], swiftSettings: strict),
     .target(
       name: "TidemarkTesting", dependencies: ["TidemarkCore", "TidemarkStore"], swiftSettings: strict),
+    // Apart from the others: programs that are no tests are linked with those, and not with the test runner.
+    .target(name: "TidemarkTestTraits", swiftSettings: strict),
     .target(
       name: "TidemarkDaemonTesting", dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkTesting"], swiftSettings: strict),
     .target(
@@ -146,7 +148,7 @@ let package = Package(
       name: "DaemonTests",
       dependencies: [
         "TidemarkCore", "TidemarkWire", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkTesting",
-        "TidemarkDaemonTesting",
+        "TidemarkDaemonTesting", "TidemarkTestTraits",
         "CTidemarkZlib",
         "tidemarkd",
       ],
@@ -170,14 +172,18 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "TidemarkCommandTests", dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkTesting", "tidemark", "tidemarkd"],
+      name: "TidemarkCommandTests",
+      dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkTesting", "TidemarkTestTraits", "tidemark", "tidemarkd"],
       swiftSettings: strict),
     .testTarget(
       name: "FoundingTests",
       dependencies: [
-        "TidemarkCore", "TidemarkWire", "TidemarkStore", "TidemarkTesting", "TidemarkDaemonTesting", "tidemark", "tidemarkd",
+        "TidemarkCore", "TidemarkWire", "TidemarkStore", "TidemarkTesting", "TidemarkTestTraits", "TidemarkDaemonTesting",
+        "tidemark",
+        "tidemarkd",
       ],
       swiftSettings: strict),
-    .testTarget(name: "ClientsTests", dependencies: ["tidemarkd", "TidemarkTesting"], swiftSettings: strict),
+    .testTarget(
+      name: "ClientsTests", dependencies: ["tidemarkd", "TidemarkTesting", "TidemarkTestTraits"], swiftSettings: strict),
   ]
 )

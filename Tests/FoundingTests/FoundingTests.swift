@@ -1,3 +1,4 @@
+import TidemarkTestTraits
 import TidemarkTesting
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import TidemarkCore
 import TidemarkWire
+import TidemarkTestTraits
 import TidemarkTesting
 import Testing
 

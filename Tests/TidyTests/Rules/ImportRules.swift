@@ -69,7 +69,7 @@ enum ImportRules {
     "TidemarkTransport": 4, "TidemarkStore": 4, "TidemarkSQLite": 4,
     "TidemarkStoreSQLite": 5, "TidemarkStorePostgres": 5, "TidemarkServer": 5, "TidemarkClient": 5,
     "TidemarkSync": 6,
-    "TidemarkTesting": 7, "TidemarkDaemonTesting": 8, "TidemarkSimulator": 8,
+    "TidemarkTestTraits": 0, "TidemarkTesting": 7, "TidemarkDaemonTesting": 8, "TidemarkSimulator": 8,
     "tidemarkd": 8, "tidemark": 8, "tidemark-sim": 9, "tidemark-bench": 8,
     "writer-bench": 8, "nio_echo": 8,
   ]
