@@ -199,6 +199,46 @@ import Testing
     #expect(try counts(again) == .object([.init("applied", .number("400"))]))
   }
 
+  @Test func aRunThatContinuesKeepsTheResultsOfTheOneBefore() async throws {
+    let programs = try await Programs()
+    let file = try programs.file("two.csv", "id,a\n1,x\n2,x\n")
+    #expect(try programs.run("bulk", file, "--type", "t").status == 0)
+    let known = try results(programs, "two.results.ndjson").compactMap { $0["operation_id"]?.string }
+    #expect(try programs.run("bulk", file, "--type", "t").status == 0)
+    let after = try results(programs, "two.results.ndjson").compactMap { $0["operation_id"]?.string }
+    #expect(known.count == 2 && after == known)
+    let undone = try programs.run("bulk", "undo", programs.file("two.results.ndjson"))
+    #expect(undone.error.contains("2 writes to take back: 2 applied"), "\(undone.error)")
+  }
+
+  @Test func aRowThatStandsInTheFileTwiceIsTwoWrites() async throws {
+    let programs = try await Programs()
+    _ = try programs.run("create", "t", "1", "n:=1")
+    let row = #"{"id":"1","version":1,"increment":{"n":1}}"# + "\n"
+    let file = try programs.file("twice.ndjson", row + row)
+    let made = try programs.run("bulk", file, "--type", "t")
+    #expect(made.status == 3 && made.error.contains("2 rows: 1 applied, 1 conflict"), "\(made.error)")
+    #expect(try programs.run("bulk", file, "--type", "t").error.contains("1 done by an earlier run, 1 conflict"))
+    #expect(try line(programs, "1", "version,n") == #"{"version":2,"n":2}"# + "\n")
+  }
+
+  @Test func aGroupIsNotCutWhereAPartEnds() async throws {
+    let programs = try await Programs()
+    // The group stands on both sides of the place where a part is full, and its second row fails.
+    let rows = (1..<BulkJob.partRowsMax).map { "\($0),x,\n" }.joined()
+    let file = try programs.file("long.csv", "id,a,group\n" + rows + "last,x,g\n1,x,g\nmore,x,\n")
+    #expect(try programs.run("bulk", file, "--type", "t").status == 3)
+    #expect(try programs.run("get", "t", "last").status == 1)
+    #expect(try programs.run("get", "t", "more").status == 0)
+  }
+
+  @Test func anAtomicBulkOfAFileThatCannotBeReadToItsEndIsNotSent() async throws {
+    let programs = try await Programs()
+    let file = try programs.file("torn.csv", "id,a\n1,x\n2,\"x\n")
+    #expect(try programs.run("bulk", file, "--type", "t", "--atomic").status != 0)
+    #expect(try programs.run("get", "t", "1").status == 1)
+  }
+
   @Test func resultsOfAnotherHistoryOfTheSpaceHideNothing() async throws {
     let programs = try await Programs()
     let file = try programs.file("a.csv", "id,a\n1,x\n")

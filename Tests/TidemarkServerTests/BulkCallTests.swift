@@ -45,6 +45,28 @@ import TidemarkWire
     world.service.close()
   }
 
+  @Test func aConflictTellsWhatItWasReallyMadeAgainst() async throws {
+    let world = try BulkWorld()
+    _ = try await world.bulk([world.create(1, "a", [("n", .int(1))])])
+    // Of what only would be there, nothing is stored to tell.
+    let items = try [
+      world.update(2, "a", [("n", .int(2))], expected: 1), world.update(3, "a", [("n", .int(3))], expected: 1),
+    ]
+    let asked = try await world.bulk(items, validatesOnly: true)
+    #expect(asked.outcomes.map(\.code) == [.applied, .conflict] && asked.outcomes[1].version?.rawValue == 2)
+    #expect(asked.outcomes[1].conflict?.current == nil && asked.outcomes[1].conflict?.isTruncated == true)
+    // An item that follows another was made against what that one left.
+    var following = try world.update(6, "a", [("n", .int(9))], expected: 1)
+    following.afterItem = 0
+    let done = try await world.bulk([
+      world.update(4, "a", [("n", .int(2))], expected: 1), world.update(5, "a", [("n", .int(3))], expected: 2), following,
+    ])
+    #expect(done.outcomes.map(\.code) == [.applied, .applied, .conflict])
+    #expect(done.outcomes[2].conflict?.expected?.version.rawValue == 2)
+    #expect(done.outcomes[2].conflict?.current?.version.rawValue == 3)
+    world.service.close()
+  }
+
   @Test func aRetryIsAnsweredFromReceiptsAndAppliesNothingTwice() async throws {
     let world = try BulkWorld()
     let items = try [world.create(1, "a", [("n", .int(1))]), world.delete(2, "x", expected: 1)]

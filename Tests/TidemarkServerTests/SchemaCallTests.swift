@@ -237,4 +237,88 @@ import TidemarkWire
     #expect(unknown.status?.code == .notFound)
     setup.world.service.close()
   }
+
+  @Test func duplicatesAreFoundHoweverFarApartTheyAre() async throws {
+    let setup = try Setup()
+    _ = try await setup.world.bulk(
+      (100..<700).map { try setup.world.create(UInt64($0), "e\($0)", [("name", .string($0 == 699 ? "100" : "\($0)"))]) })
+    #expect(try await setup.apply(setup.schema(), 0).isApplied)
+    let refused = try await setup.apply(setup.schema(isNameUnique: true), 1)
+    #expect(!refused.isApplied && refused.offenders.map(\.key.id.text) == ["e699"])
+    #expect(refused.checkedEntities == 600 && refused.offendingEntities == 1)
+    setup.world.service.close()
+  }
+
+  @Test func aKeyThatWasGivenUpAndComesBackIsMadeAnew() async throws {
+    let setup = try Setup()
+    let world = setup.world
+    _ = try await world.bulk([world.create(1, "a", [("name", .string("old"))])])
+    #expect(try await setup.apply(setup.schema(isNameUnique: true), 0).isApplied)
+    #expect(try await setup.apply(setup.schema(), 1).isApplied)
+    let moved = try await world.bulk([
+      world.update(2, "a", [("name", .string("new"))], expected: 1), world.create(3, "b", [("name", .string("old"))]),
+    ])
+    #expect(moved.outcomes.map(\.code) == [.applied, .applied])
+    #expect(try await setup.apply(setup.schema(isNameUnique: true), 2).isApplied)
+    let taken = try await world.bulk([world.create(4, "c", [("name", .string("old"))])])
+    #expect(taken.outcomes.map(\.code) == [.uniqueViolation] && taken.outcomes[0].related.map(\.id.text) == ["b"])
+    setup.world.service.close()
+  }
+
+  @Test func aReferenceThatWasGivenUpAndComesBackIsMadeAnew() async throws {
+    let setup = try Setup()
+    let world = setup.world
+    let room = try #require(FieldPath("room"))
+    func schema(_ points: Bool) -> Schema {
+      Schema(types: [
+        TypeSchema(
+          name: setup.type,
+          fields: [FieldSchema(name: room, type: .string, reference: points ? Reference(target: setup.type) : nil)])
+      ])
+    }
+    _ = try await world.bulk([world.create(1, "a"), world.create(2, "b"), world.create(3, "x", [("room", .string("a"))])])
+    #expect(try await setup.apply(schema(true), 0).isApplied)
+    #expect(try await setup.apply(schema(false), 1).isApplied)
+    _ = try await world.bulk([world.update(4, "x", [("room", .string("b"))], expected: 1)])
+    #expect(try await setup.apply(schema(true), 2).isApplied)
+    let deleted = try await world.bulk([world.delete(5, "a", expected: 1), world.delete(6, "b", expected: 1)])
+    #expect(deleted.outcomes.map(\.code) == [.applied, .referenceViolation])
+    setup.world.service.close()
+  }
+
+  @Test func whatABreakingChangeLeavesBehindIsLeftWhenItWasInsistedOn() async throws {
+    let setup = try Setup()
+    let world = setup.world
+    _ = try await world.bulk([world.create(1, "a", [("name", .string("A")), ("seats", .int(2))])])
+    #expect(try await setup.apply(setup.schema(), 0).isApplied)
+    #expect(try await !setup.apply(setup.schema(hasSeats: false), 1).isApplied)
+    let insisted = try await setup.apply(setup.schema(hasSeats: false), 1, allowsBreaking: true)
+    #expect(insisted.isApplied && insisted.offendingEntities == 0)
+    #expect(try await world.entity("a")?.fields == CanonicalFields(world.fieldsOf([("name", .string("A")), ("seats", .int(2))])))
+    // What was left is not held against an update of something else.
+    let edited = try await world.bulk([world.update(2, "a", [("name", .string("B"))], expected: 1)])
+    #expect(edited.outcomes.map(\.code) == [.applied])
+    setup.world.service.close()
+  }
+
+  @Test func theFirstSchemaDescribesEveryTypeThatIsThere() async throws {
+    let setup = try Setup()
+    let other = try #require(TypeName("other"))
+    _ = try await setup.world.bulk([setup.world.create(1, "a")])
+    let refused = try await setup.apply(Schema(types: [TypeSchema(name: other)]), 0)
+    #expect(!refused.isApplied && refused.offenders.map(\.key.id.text) == ["a"])
+    #expect(refused.offenders.first?.violations.first?.rule == "unknown_type")
+    setup.world.service.close()
+  }
+
+  @Test func goingBackMayBreakProgramsWithoutAsking() async throws {
+    let setup = try Setup()
+    #expect(try await setup.apply(setup.schema(hasSeats: false), 0).isApplied)
+    #expect(try await setup.apply(setup.schema(), 1).isApplied)
+    let answer: RollbackSchemaResponse = try await setup.world.get(
+      .rollbackSchema, RollbackSchemaRequest(space: setup.world.space, toVersion: 1, expectedVersion: 2))
+    #expect(answer.result.isApplied && answer.result.version == 3)
+    #expect(answer.result.changes.contains { $0.compatibility == .breaking })
+    setup.world.service.close()
+  }
 }

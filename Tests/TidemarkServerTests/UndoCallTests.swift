@@ -1,5 +1,6 @@
 import Testing
 import TidemarkCore
+import TidemarkTransport
 import TidemarkWire
 
 @testable import TidemarkServer
@@ -148,6 +149,38 @@ import TidemarkWire
     #expect(later.outcomes.map(\.code) == [.aborted, .conflict])
     #expect(later.outcomes[0].cause == 1)
     #expect(try await world.entity("a") != nil)
+    world.service.close()
+  }
+
+  @Test func whatWasMergedIsTakenBackLikeAnyOther() async throws {
+    let world = try BulkWorld()
+    var merging = try world.update(3, "a", [("m", .int(5))], expected: 1)
+    merging.onConflict = .merge
+    let done = try await world.bulk([
+      world.create(1, "a", [("n", .int(1)), ("m", .int(1))]), world.update(2, "a", [("n", .int(2))], expected: 1), merging,
+    ])
+    #expect(done.outcomes.map(\.code) == [.applied, .applied, .merged])
+    #expect(try await world.undo([merging], 100).outcomes.map(\.code) == [.applied])
+    #expect(try await world.entity("a")?.fields == CanonicalFields(world.fieldsOf([("n", .int(2)), ("m", .int(1))])))
+    world.service.close()
+  }
+
+  @Test func tooMuchToBringBackIsRefusedWhole() async throws {
+    let world = try BulkWorld()
+    let large = Value.string(String(repeating: "x", count: 1_000_000))
+    var writes: [WriteItem] = []
+    for number in UInt64(0)..<5 {
+      _ = try await world.bulk([world.create(10 + number, "e\(number)", [("n", large)])])
+      writes.append(try world.update(20 + number, "e\(number)", [("n", .int(1))], expected: 1))
+    }
+    #expect(try await world.bulk(writes).outcomes.allSatisfy { $0.code == .applied })
+    let items = writes.enumerated().map { index, item in
+      UndoWritesRequest.UndoItem(operation: item.operation, undoOperation: BulkWorld.operation(100 + UInt64(index)))
+    }
+    let refused = try await world.reply(.undoWrites, UndoWritesRequest(space: world.space, items: items))
+    #expect(refused.status?.code == .failedPrecondition)
+    #expect(try await world.entity("e0")?.version.rawValue == 2)
+    #expect(try await world.undo(Array(writes.prefix(4)), 200).outcomes.allSatisfy { $0.code == .applied })
     world.service.close()
   }
 }

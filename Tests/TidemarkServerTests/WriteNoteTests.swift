@@ -23,6 +23,35 @@ import TidemarkWire
     world.service.close()
   }
 
+  @Test func brokenRulesAreLoggedWithoutWhatTheFieldsHold() async throws {
+    let world = try BulkWorld()
+    let secret = "hunter-of-secrets"
+    let (name, room) = (try #require(FieldPath("name")), try #require(FieldPath("room")))
+    let schema = Schema(types: [
+      TypeSchema(
+        name: world.type,
+        fields: [
+          FieldSchema(name: name, type: .string, lengthMax: 20),
+          FieldSchema(name: room, type: .string, reference: Reference(target: world.type)),
+        ], uniqueKeys: [UniqueKey(name: name, fields: [name])])
+    ])
+    let applied: ApplySchemaResponse = try await world.get(
+      .applySchema,
+      ApplySchemaRequest(space: world.space, schema: schema, expectedVersion: 0, validatesOnly: false, allowsBreaking: false))
+    #expect(applied.isApplied)
+    let answer = try await world.bulk([
+      world.create(1, "a", [("name", .string(secret))]), world.create(2, "b", [("name", .string(secret))]),
+      world.create(3, "c", [("room", .string(secret))]), world.create(4, "d", [("name", .string(secret + secret))]),
+      world.create(5, "e", [("other", .string(secret))]),
+    ])
+    #expect(answer.outcomes.map(\.code) == [.applied, .uniqueViolation, .referenceViolation, .invalid, .invalid])
+    // What people are told may name what the log must not.
+    #expect(answer.outcomes[2].message.contains(secret))
+    #expect(world.log.lines.count == 4)
+    #expect(world.log.lines.allSatisfy { !$0.contains(secret) })
+    world.service.close()
+  }
+
   @Test func aFloodOfRefusalsIsCutShort() async throws {
     let world = try BulkWorld()
     _ = try await world.bulk([world.create(1, "a")])

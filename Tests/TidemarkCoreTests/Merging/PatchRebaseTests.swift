@@ -38,6 +38,13 @@ import TidemarkTesting
     #expect(overlapping(rebase(try patch(["a": .set(.int(2)), "b": .unset]), base, current)) == ["b"])
   }
 
+  @Test func settingWhatIsThereAlreadyClaimsNothing() throws {
+    let base = try fields(["a": .int(1), "b": .int(1)])
+    let current = try fields(["a.x": .int(2), "b": .int(1)])
+    let write = try patch(["a": .set(.int(1)), "b": .set(.int(5))])
+    #expect(merged(rebase(write, base, current)) == (try fields(["a.x": .int(2), "b": .int(5)])))
+  }
+
   @Test func incrementsCommuteWithChangesOfTheSameNumber() throws {
     let base = try fields(["n": .int(5), "x": .double(1)])
     let write = try patch(["n": .incrementInt(2), "x": .incrementDouble(bits: Double(0.5).bitPattern)])
