@@ -57,7 +57,9 @@ final class Programs {
   }
 
   /// The same, with the arguments as a list.
-  func run(_ arguments: [String]) throws -> Finished { try runProcess(arguments, environment: [:], input: "") }
+  func run(_ arguments: [String], input: String = "") throws -> Finished {
+    try runProcess(arguments, environment: [:], input: input)
+  }
 
   /// Starts `tidemark` and leaves it running, with pipes to it.
   func start(_ arguments: String...) throws -> (process: Process, input: Pipe, error: Pipe) {

@@ -92,6 +92,8 @@ struct BulkHistory {
 
   /// The space of the results; `nil` when the file does not say.
   private(set) var space: String?
+  /// The address of the server; `nil` when the file does not say.
+  private(set) var server: String?
   /// The epoch of that space, which tells it from others of the same name; `nil` when the file does not say.
   private(set) var epoch: String?
   private(set) var entries: [Entry] = []
@@ -134,6 +136,7 @@ struct BulkHistory {
     }
     if case .object(let members)? = record["bulk"] {
       space = JSON.object(members)["space"]?.string
+      server = JSON.object(members)["server"]?.string
       epoch = JSON.object(members)["epoch"]?.string
       isKnown = true
     }

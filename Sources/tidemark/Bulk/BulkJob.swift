@@ -13,6 +13,9 @@ struct BulkJob {
     case failed(ClientError)
   }
 
+  /// No row of the first part says its type, and none is given for all.
+  struct Untyped: Error {}
+
   /// How many rows one part has, as long as no group is longer. What is kept of one part is all the memory a bulk needs.
   static let partRowsMax = 500
 
@@ -99,6 +102,9 @@ struct BulkJob {
   ///
   /// - Returns: why the server could not be asked.
   private mutating func send(_ rows: [BulkRow]) async throws -> ClientError? {
+    if tally.rows == 0, rows.allSatisfy({ $0.type.isEmpty }), rows.contains(where: { !$0.operation.isEmpty }) {
+      throw Untyped()
+    }
     let spoiled = spoiledRows(rows)
     var items: [WriteItem] = []
     var places: [Int] = []

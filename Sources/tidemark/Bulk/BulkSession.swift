@@ -11,6 +11,8 @@ struct BulkSession {
   let what: String
   /// The same for one.
   let one: String
+  /// What the results told before.
+  private let earlier: EarlierResults
   private let outputs: Outputs
   private let start = ContinuousClock.now
 
@@ -19,24 +21,34 @@ struct BulkSession {
     var results: BulkResultsFile?
     var failed: RejectFile?
     var table: RecordWriter?
+    /// The operations that the results tell of as done.
+    private var told: Set<String> = []
 
     init(results: BulkResultsFile?, table: RecordWriter?) {
       self.results = results
       self.table = table
+    }
+
+    /// Writes a line of results, and none twice of what was done.
+    func note(_ record: JSON, isDone: Bool) {
+      if isDone, let operation = record["operation_id"]?.string, !told.insert(operation).inserted { return }
+      results?.write(record)
     }
   }
 
   /// What `--validate-only` prints of each row.
   static let columns = ["line", "outcome", "operation", "type", "id", "version", "message"]
 
-  init(_ session: Session, _ options: BulkOptions, names: BulkFileNames?, what: String, one: String, source: String, epoch: Epoch)
-    throws(CommandFailure)
-  {
+  init(
+    _ session: Session, _ options: BulkOptions, names: BulkFileNames?, earlier: EarlierResults, what: String, one: String,
+    source: String, epoch: Epoch
+  ) throws(CommandFailure) {
     self.session = session
     self.options = options
     self.names = names
     self.what = what
     self.one = one
+    self.earlier = earlier
     var table: RecordWriter?
     let prints = options.validatesOnly && !session.output.json
     if prints || session.output.ndjson {
@@ -55,6 +67,7 @@ struct BulkSession {
         ]))
     ])
     outputs = Outputs(results: try BulkResultsFile(path: names.results, header: header), table: table)
+    if earlier.isFirst { keepEarlier() }
   }
 
   /// Takes what became of a row.
@@ -62,7 +75,7 @@ struct BulkSession {
   /// - Parameter header: of the file it came from, for the file of failed rows.
   func take(_ result: BulkResult, header: [String]?) throws {
     let record = try result.json()
-    outputs.results?.write(record)
+    outputs.note(record, isDone: result.isDone)
     if outputs.table != nil { outputs.table?.write(session.output.ndjson ? record : BulkSession.short(record)) }
     // What is no row of a file cannot be written as one.
     guard !result.isDone, let names, !result.row.isPlain else { return }
@@ -76,9 +89,17 @@ struct BulkSession {
 
   /// Takes the word of an earlier run about a row.
   func keep(_ record: JSON) {
-    outputs.results?.write(record)
+    outputs.note(record, isDone: true)
     outputs.table?.write(session.output.ndjson ? record : BulkSession.short(record))
   }
+
+  /// Keeps what the results told of applied writes.
+  private func keepEarlier() {
+    for record in earlier.records { outputs.note(record, isDone: true) }
+  }
+
+  /// Leaves the earlier results in their place.
+  func discard() { outputs.results?.discard() }
 
   func flush() { outputs.results?.flush() }
 
@@ -88,15 +109,23 @@ struct BulkSession {
 
   /// Ends the files, tells what became of all, and ends the command with its status.
   ///
-  /// - Parameter advice: commands to go on with when some failed.
-  func finish(_ tally: BulkTally, _ end: BulkJob.End, advice: [String]) throws {
+  /// - Parameters:
+  ///   - advice: commands to go on with when some failed.
+  ///   - remarks: what there is to say besides, also when all went well.
+  func finish(_ tally: BulkTally, _ end: BulkJob.End, advice: [String], remarks: [String] = []) throws {
     if case .unreadable(let failure) = end, tally.rows == 0 {
       outputs.results?.discard()
       throw failure
     }
     // What an earlier run did stays known when this one did nothing.
     let keepsEarlier = tally.isUnanswered && names.map { TextFile.exists($0.results) } ?? false
-    if keepsEarlier { outputs.results?.discard() } else { try outputs.results?.close() }
+    if keepsEarlier {
+      outputs.results?.discard()
+    } else {
+      // What this run did not come to.
+      keepEarlier()
+      try outputs.results?.close()
+    }
     if let failed = outputs.failed {
       try failed.close()
     } else if let names {
@@ -119,6 +148,7 @@ struct BulkSession {
           ? "Nothing was answered: \(names.results) still tells of the earlier run\(failed)."
           : "Each outcome is in \(names.results)\(failed).")
     }
+    for remark in remarks { session.note(remark) }
     if tally.failed > 0, !advice.isEmpty, !options.validatesOnly {
       session.note(advice.joined(separator: "\n"))
     }

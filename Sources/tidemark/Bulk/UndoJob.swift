@@ -12,9 +12,8 @@ struct UndoRow {
 
   /// What the results say was applied, in the order it was.
   static func rows(of history: BulkHistory?) -> [UndoRow] {
-    (history?.entries ?? []).compactMap { entry in
-      guard entry.isDone, entry.outcome != OutcomeCode.unchanged.word,
-        let operation = entry.record["operation_id"]?.string.flatMap({ UUIDText.parse($0) })
+    (history?.applied ?? []).compactMap { entry in
+      guard let operation = entry.record["operation_id"]?.string.flatMap({ UUIDText.parse($0) })
       else { return nil }
       return UndoRow(
         line: entry.line, operation: OperationID(rawValue: operation), type: entry.record["type"]?.string ?? "",

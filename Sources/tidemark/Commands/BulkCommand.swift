@@ -14,6 +14,10 @@ struct BulkCommand: AsyncParsableCommand {
       tidemark bulk retry <results> [--only <outcomes>] [options]
       tidemark bulk undo <operation> | <results> [options]
       """,
+    discussion: """
+      A row has an id, the type (or --type), the version that was seen when it is there already, and fields. CSV cells are text \
+      unless --map or --column says otherwise, for example --map seats:int. 'tidemark bulk run --help' tells the rest.
+      """,
     subcommands: [BulkRun.self, BulkRetryCommand.self, BulkUndo.self], defaultSubcommand: BulkRun.self)
 }
 
@@ -69,6 +73,7 @@ struct BulkRun: AsyncParsableCommand {
       Columns, and members of JSON rows: type (or --type), id, version (the one that was seen), operation (create, \
       get_or_create, update, replace, delete or restore; update when there is a version, create otherwise), group \
       (neighbours with one label succeed or fail together); all others are fields. An empty cell makes the field absent. \
+      Cells are text unless --map or --column says otherwise, for example --map seats:int; JSON values keep their kinds. \
       JSON rows may hold their fields in 'fields', with 'kinds' as exports write them, and 'unset' and 'increment' beside.
 
       Rows are judged one by one. A row that was made against an older version fails and says what changed, by whom; the \
@@ -77,7 +82,8 @@ struct BulkRun: AsyncParsableCommand {
 
       Running the same command again continues where it stopped, also after Ctrl-C or a crash: operation ids come from the \
       content of the rows, so receipts answer for what was done. --run NAME makes it another bulk, with files \
-      FILE.NAME.results.ndjson and FILE.NAME.failed.csv.
+      FILE.NAME.results.ndjson and FILE.NAME.failed.csv. Results that tell of applied writes of other rows are not replaced: \
+      it exits with 2 and sends nothing.
 
       Rows from standard input ('-', or no file and a pipe) leave no files, so that 'retry' and 'undo' have nothing to go on \
       from; --name NAME writes NAME.results.ndjson and NAME.failed.csv. The same rows again are not done twice either way.
@@ -117,34 +123,67 @@ struct BulkRun: AsyncParsableCommand {
         space: session.target.space, type: type, mode: flags.atomic ? .atomic : .partial, onConflict: flags.policy,
         validatesOnly: flags.validateOnly, run: runName)
       let epoch = try await session.space.describe().epoch
-      var done: [String: JSON] = [:]
-      if let names, TextFile.exists(names.results) {
-        done = try BulkHistory(path: names.results).done(in: epoch)
+      var earlier = try names.map { names throws(CommandFailure) in try EarlierResults(names.results, session, epoch) } ?? .none
+      // A pipe cannot be read twice: what its results told stands before what is new.
+      if reader.bytesTotal != nil, source != "-" {
+        earlier.isFirst = false
+        try check(earlier, source, format, map, bulk)
       }
       let output = try BulkSession(
-        session, bulk, names: names, what: "rows", one: "row", source: source, epoch: epoch)
+        session, bulk, names: names, earlier: earlier, what: "rows", one: "row", source: source, epoch: epoch)
       var rows = reader
       var maker = BulkRowMaker(options: bulk)
       var header: [String]?
       var job = BulkJob(
-        space: session.space, options: bulk, done: done, progress: Progress("rows", session.output),
+        space: session.space, options: bulk, done: earlier.done, progress: Progress("rows", session.output),
         isInterrupted: { Interruption.isRequested }, tell: { try output.take($0, header: header) },
         tellDone: { output.keep($0) }, flush: { output.flush() })
-      let end = try await job.run(
-        { () throws(CommandFailure) in
-          guard let row = try rows.next() else { return nil }
-          header = rows.header
-          return maker.make(row, header: header)
-        }, fraction: { rows.bytesTotal.map { Double(rows.bytesRead) / Double(max($0, 1)) } })
-      try output.finish(job.tally, end, advice: advice(job.tally, names))
+      let end: BulkJob.End
+      do {
+        end = try await job.run(
+          { () throws(CommandFailure) in
+            guard let row = try rows.next() else { return nil }
+            header = rows.header
+            return maker.make(row, header: header)
+          }, fraction: { rows.bytesTotal.map { Double(rows.bytesRead) / Double(max($0, 1)) } })
+      } catch {
+        output.discard()
+        throw error is BulkJob.Untyped ? untyped(source) : error
+      }
+      try output.finish(job.tally, end, advice: advice(job.tally, names), remarks: BulkAdvice.remarks(job.tally, names))
     }
+  }
+
+  /// Refuses to replace the results of other rows than those of the file.
+  private func check(
+    _ earlier: EarlierResults, _ source: String, _ format: FileFormat, _ map: ColumnMap, _ bulk: BulkOptions
+  ) throws(CommandFailure) {
+    guard !earlier.records.isEmpty else { return }
+    var rows = try RowReader(
+      path: source, format: format, idColumn: idColumn, map: map, isInterrupted: { Interruption.isRequested })
+    defer { rows.close() }
+    var maker = BulkRowMaker(options: bulk)
+    try earlier.check { () throws(CommandFailure) in
+      guard let row = try rows.next() else {
+        // Ctrl-C is no end of the file.
+        if Interruption.isRequested { throw CommandFailure.told(.interrupted) }
+        return nil
+      }
+      return maker.make(row, header: rows.header)
+    }
+  }
+
+  private func untyped(_ source: String) -> CommandFailure {
+    .usage(
+      "No row says its type, in a column 'type', and none is given for all. Nothing was sent.",
+      advice: ["To say the type:  tidemark bulk \(ShellText.quote(source)) --type TYPE"])
   }
 
   /// The file, or `-` for standard input.
   private func source() throws(CommandFailure) -> String {
     guard let file else {
       guard !Terminal.isInputTerminal else {
-        throw .usage("Say which file holds the rows.", advice: ["To see how such a file looks: tidemark bulk --help"])
+        throw .usage("Say which file holds the rows.", advice: ["To see how such a file looks: tidemark bulk run --help"])
       }
       return try fromStandardInput()
     }
@@ -175,7 +214,7 @@ struct BulkRun: AsyncParsableCommand {
     guard let names else {
       return ["No results were kept, so 'retry' and 'undo' have nothing to go on from: give --name NAME to keep them."]
     }
-    return BulkAdvice.lines(tally, names) + [
+    return BulkAdvice.lines(tally, names, flags.atomic ? .atomic : .partial) + [
       "To mend the rows by hand, edit that file and:      tidemark bulk \(ShellText.quote(names.failed))\(reading)"
     ]
   }
@@ -191,24 +230,6 @@ struct BulkRun: AsyncParsableCommand {
   }
 }
 
-/// The commands to go on with when some rows failed.
-enum BulkAdvice {
-  static func lines(_ tally: BulkTally, _ names: BulkFileNames) -> [String] {
-    let results = ShellText.quote(names.results)
-    var lines: [String] = []
-    if tally.counts[OutcomeCode.alreadyExists.word] != nil {
-      lines.append("To change what exists already, name the version you saw in a column 'version'.")
-    }
-    if tally.conflicts > 0 {
-      lines.append("To write on top of what is told here:              tidemark bulk retry \(results) --only conflict")
-      lines.append(
-        "To merge where others changed other fields:        tidemark bulk retry \(results) --only conflict --on-conflict merge")
-    }
-    if tally.done > 0 { lines.append("To take back what was applied:                     tidemark bulk undo \(results)") }
-    return lines
-  }
-}
-
 /// Sends failed rows again.
 struct BulkRetryCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -219,7 +240,10 @@ struct BulkRetryCommand: AsyncParsableCommand {
       when somebody changed the entity once more, it fails again. With --on-conflict merge it is written as it was, and merged \
       with what others changed since.
 
-      Writes the outcomes beside, to NAME.retry.results.ndjson. Exits like 'tidemark bulk'.
+      Rows that were to succeed together are sent again together: --only conflict,aborted, with --atomic after an atomic bulk.
+
+      Writes the outcomes beside, to NAME.retry.results.ndjson, which keeps what earlier retries applied. Results of another \
+      server or space, or of the time before a restore, are refused. Exits like 'tidemark bulk'.
       """)
 
   @Argument(help: "The results of the bulk, NAME.results.ndjson.", completion: .file()) var results: String
@@ -247,11 +271,13 @@ struct BulkRetryCommand: AsyncParsableCommand {
     try await options.run { session in
       try history.check(session.target.space, results)
       let epoch = try await session.space.describe().epoch
+      try history.check(session, epoch, results, allowsRestored: false)
       let bulk = BulkOptions(
         space: session.target.space, mode: flags.atomic ? .atomic : .partial, onConflict: policy,
         validatesOnly: flags.validateOnly)
+      let earlier = flags.validateOnly ? .none : try EarlierResults(names.results, session, epoch)
       let output = try BulkSession(
-        session, bulk, names: flags.validateOnly ? nil : names, what: "rows", one: "row", source: results,
+        session, bulk, names: flags.validateOnly ? nil : names, earlier: earlier, what: "rows", one: "row", source: results,
         epoch: epoch)
       var maker = BulkRowMaker(options: bulk)
       let rowMaker = JSONRowMaker(idName: "id", map: try ColumnMap(maps: [], columns: []))
@@ -265,7 +291,7 @@ struct BulkRetryCommand: AsyncParsableCommand {
           guard let entry = rest.popFirst() else { return nil }
           return maker.make(rowMaker.make(Self.item(of: entry, policy), line: entry.line), header: nil)
         }, fraction: { 1 - Double(rest.count) / Double(max(entries.count, 1)) })
-      try output.finish(job.tally, end, advice: BulkAdvice.lines(job.tally, names))
+      try output.finish(job.tally, end, advice: BulkAdvice.lines(job.tally, names, bulk.mode))
     }
   }
 
@@ -289,8 +315,8 @@ struct BulkUndo: AsyncParsableCommand {
       Each write is taken back by a new one, checked like any other: what was changed since is left alone and told, unless \
       --on-conflict merge lets it be undone around changes of other fields. Running it again does nothing twice.
 
-      Of results it takes back what they say was applied, and writes NAME.undo.results.ndjson; undoing these does it again. \
-      Exits like 'tidemark bulk'.
+      Of results it takes back what they say was applied, and writes NAME.undo.results.ndjson, which keeps what an earlier undo \
+      did; undoing these does it again. Results of another server or space are refused. Exits like 'tidemark bulk'.
       """)
 
   @Argument(help: "An operation id of a write, or the results of a bulk.", completion: .file()) var target: String
@@ -307,14 +333,17 @@ struct BulkUndo: AsyncParsableCommand {
     try await options.run { session in
       try history?.check(session.target.space, target)
       let epoch = try await session.space.describe().epoch
+      try history?.check(session, epoch, target, allowsRestored: true)
       let bulk = BulkOptions(
         space: session.target.space, mode: flags.atomic ? .atomic : .partial, onConflict: policy,
         validatesOnly: flags.validateOnly)
+      let written = flags.validateOnly ? nil : names
+      let earlier = try written.map { names throws(CommandFailure) in try EarlierResults(names.results, session, epoch) } ?? .none
       let rows =
         single.map { [UndoRow(line: 1, operation: OperationID(rawValue: $0), type: "", id: "")] } ?? UndoRow.rows(of: history)
       let output = try BulkSession(
-        session, bulk, names: flags.validateOnly ? nil : names, what: "writes to take back", one: "write to take back",
-        source: target, epoch: epoch)
+        session, bulk, names: written, earlier: earlier, what: "writes to take back", one: "write to take back", source: target,
+        epoch: epoch)
       let (tally, end) = try await UndoJob(session: session, options: bulk).run(rows, output)
       try output.finish(tally, end, advice: names.map { UndoJob.advice(tally, $0) } ?? [])
     }
