@@ -1,4 +1,5 @@
 import Foundation
+import TidemarkTestTraits
 import TidemarkTesting
 import Testing
 
