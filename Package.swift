@@ -40,6 +40,7 @@ let package = Package(
     .systemLibrary(name: "CTidemarkSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CTidemarkZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CTidemarkWire", dependencies: ["CTidemarkProtobufC"]),
+    .target(name: "CTidemarkPostgres"),
 
     // Pure: no I/O, no clock, no NIO, no Foundation
     .target(name: "TidemarkCore", swiftSettings: strict),
@@ -62,6 +63,12 @@ let package = Package(
       dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkSQLite"],
       swiftSettings: strict),
 
+    .target(name: "TidemarkPostgres", dependencies: ["CTidemarkPostgres"], swiftSettings: strict),
+    .target(
+      name: "TidemarkStorePostgres",
+      dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkPostgres"],
+      swiftSettings: strict),
+
     // Service
     .target(
       name: "TidemarkServer",
@@ -81,7 +88,8 @@ let package = Package(
     .executableTarget(
       name: "tidemarkd",
       dependencies: [
-        "TidemarkCore", "TidemarkStore", "TidemarkStoreSQLite", "TidemarkServer", "TidemarkTransport", arguments, logging, yaml,
+        "TidemarkCore", "TidemarkStore", "TidemarkStoreSQLite", "TidemarkStorePostgres", "TidemarkServer", "TidemarkTransport",
+        arguments, logging, yaml,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -109,7 +117,7 @@ let package = Package(
     // Tests
     .testTarget(name: "TidyTests", dependencies: ["TidemarkTesting", "TidemarkTestTraits"], swiftSettings: strict),
     .target(
-      name: "TidemarkTesting", dependencies: ["TidemarkCore", "TidemarkStore"], swiftSettings: strict),
+      name: "TidemarkTesting", dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkPostgres"], swiftSettings: strict),
     // Apart from the others: programs that are no tests are linked with those, and not with the test runner.
     .target(name: "TidemarkTestTraits", swiftSettings: strict),
     .target(
@@ -145,6 +153,10 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
+      name: "TidemarkStorePostgresTests",
+      dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkPostgres", "TidemarkStorePostgres", "TidemarkTesting"],
+      swiftSettings: strict),
+    .testTarget(
       name: "DaemonTests",
       dependencies: [
         "TidemarkCore", "TidemarkWire", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkTesting",
@@ -155,7 +167,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "TidemarkStoreTests",
-      dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkTesting"],
+      dependencies: [
+        "TidemarkCore", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkStorePostgres", "TidemarkTesting",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "TidemarkServerTests",

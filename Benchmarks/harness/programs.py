@@ -112,12 +112,13 @@ class Workspace:
 class Daemon:
     """A running tidemarkd."""
 
-    def __init__(self, workspace, store, wrapper=(), program=None, preload=None, **settings):
+    def __init__(self, workspace, store, wrapper=(), program=None, preload=None, url=None, **settings):
+        """`store` is the folder of the store, or only of what lies beside it when a `url` names another store."""
         self.workspace = workspace
         port_file = store / "port"
         port_file.unlink(missing_ok=True)
         store.mkdir(exist_ok=True)
-        command = [*wrapper, program or workspace.program("tidemarkd"), "--store", f"sqlite:{store}", "--listen", "127.0.0.1:0"]
+        command = [*wrapper, program or workspace.program("tidemarkd"), "--store", url or f"sqlite:{store}", "--listen", "127.0.0.1:0"]
         command += ["--port-file", str(port_file), "--log-level", "warning"]
         for name, value in settings.items():
             command += ["--" + name.replace("_", "-"), str(value)]
@@ -147,9 +148,10 @@ class Daemon:
         raise Failure("tidemarkd is gone")
 
 
-def make_token(workspace, store):
+def make_token(workspace, store, url=None):
     """Makes a token for an administrator while no daemon serves the store."""
-    command = [workspace.program("tidemarkd"), "token", "--store", f"sqlite:{store}", "--principal", "bench", "--role", "admin"]
+    command = [workspace.program("tidemarkd"), "token", "--store", url or f"sqlite:{store}", "--principal", "bench"]
+    command += ["--role", "admin"]
     return workspace.run(command).strip()
 
 

@@ -55,6 +55,13 @@ public final class TidemarkService: Sendable {
     writer = try GroupCommitWriter(
       store: store, clock: clock, random: random, options: options.writer, recent: recent,
       decodeSchema: { try Schema.decode($0) },
+      onTrouble: { error in
+        if let error {
+          logger.error("the store cannot be written; calls are told to try again", metadata: ["error": "\(error)"])
+        } else {
+          logger.notice("the store is written again")
+        }
+      },
       onFatal: { error in
         logger.critical("a commit failed, the store takes no more writes", metadata: ["error": "\(error)"])
         onFatal(error)

@@ -13,12 +13,24 @@ public final class DaemonProcess {
   ///   - folder: the folder of the store.
   ///   - port: 0 for any free one.
   ///   - arguments: further settings.
-  public init(folder: String, port: Int = 0, isDevelopment: Bool = true, arguments: [String] = []) throws {
+  public convenience init(folder: String, port: Int = 0, isDevelopment: Bool = true, arguments: [String] = []) throws {
+    try self.init(store: "sqlite:\(folder)", port: port, isDevelopment: isDevelopment, arguments: arguments)
+  }
+
+  /// Starts the daemon on any store, and returns when it is ready.
+  ///
+  /// - Parameters:
+  ///   - store: the URL of the store.
+  ///   - environment: variables besides those of this process.
+  public init(
+    store: String, port: Int = 0, isDevelopment: Bool = true, arguments: [String] = [], environment: [String: String] = [:]
+  ) throws {
     process = Process()
     process.executableURL = BuiltProducts.url("tidemarkd")
     process.arguments =
-      ["serve", "--store", "sqlite:\(folder)", "--listen", "127.0.0.1:\(port)", "--development", "\(isDevelopment)"] + arguments
+      ["serve", "--store", store, "--listen", "127.0.0.1:\(port)", "--development", "\(isDevelopment)"] + arguments
     process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("TIDEMARKD_") }
+      .merging(environment) { $1 }
     let pipe = Pipe()
     process.standardError = pipe
     process.standardOutput = FileHandle.nullDevice

@@ -27,18 +27,39 @@ struct Configuration {
   enum LogFormat: String, CaseIterable { case text, json }
 }
 
-/// `sqlite:FOLDER`.
+/// `sqlite:FOLDER`, or `postgres://…` as libpq takes it.
 enum StoreURL: Equatable {
   case sqlite(folder: String)
+  case postgres(url: String)
 
   init(_ text: String) throws {
+    if text.hasPrefix("postgres://") || text.hasPrefix("postgresql://") {
+      self = .postgres(url: try StoreURL.withoutPassword(text))
+      return
+    }
     guard text.hasPrefix("sqlite:") else {
-      throw ConfigurationError("the store '\(text)' is none I know; use sqlite:FOLDER, for example sqlite:tidemark-data")
+      throw ConfigurationError(
+        "the store '\(text)' is none I know; use sqlite:FOLDER, for example sqlite:tidemark-data, or postgres://USER@HOST/DATABASE"
+      )
     }
     var folder = text.dropFirst("sqlite:".count)
     if folder.hasPrefix("//") { folder = folder.dropFirst(2) }
     guard !folder.isEmpty else { throw ConfigurationError("the store '\(text)' names no folder; use sqlite:FOLDER") }
     self = .sqlite(folder: String(folder))
+  }
+
+  /// Refuses a URL with a password: everybody on the machine reads command lines, and logs name the store.
+  private static func withoutPassword(_ url: String) throws -> String {
+    let rest = url.drop { $0 != "/" }.dropFirst(2)
+    let authority = rest.prefix { $0 != "/" && $0 != "?" }
+    let query = rest.split(separator: "?", maxSplits: 1).dropFirst().first ?? ""
+    let user = authority.lastIndex(of: "@").map { authority[..<$0] } ?? ""
+    guard !user.contains(":"), !query.split(separator: "&").contains(where: { $0.hasPrefix("password=") }) else {
+      throw ConfigurationError(
+        "the URL of the store has a password in it, which others can read; put it into a file named by PGPASSFILE, or into PGPASSWORD"
+      )
+    }
+    return url
   }
 }
 

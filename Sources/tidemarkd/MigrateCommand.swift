@@ -43,9 +43,13 @@ struct MigrateCommand: ParsableCommand {
     _ settings: StoreOptions, makesStore: Bool = false, _ body: (SQLiteMigrator) throws -> SQLiteMigrator.Status
   ) throws {
     let configuration = try settings.resolve()
-    let folder =
+    let folder: String =
       switch configuration.store {
       case .sqlite(let folder): folder
+      case .postgres:
+        throw StartFailure(
+          "A PostgreSQL store has one format so far.",
+          advice: "tidemarkd makes its tables when it starts; there is nothing to migrate.")
       }
     do {
       let migrator = SQLiteMigrator(folder: folder)

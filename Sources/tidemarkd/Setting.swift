@@ -39,9 +39,12 @@ struct Setting: Sendable {
   static let switches: Set<String> = Set(all.filter { $0.form == "true|false" }.map(\.flag))
 
   static let all: [Setting] = [
-    Setting(key: "store", form: "URL", help: "Where entities are kept: sqlite:FOLDER. Default: sqlite:tidemark-data") {
-      $1.store = try StoreURL($0)
-    },
+    Setting(
+      key: "store", form: "URL",
+      help:
+        "Where entities are kept: sqlite:FOLDER, or postgres://USER@HOST/DATABASE with the password in the file that PGPASSFILE "
+        + "names, or in PGPASSWORD. Default: sqlite:tidemark-data"
+    ) { $1.store = try StoreURL($0) },
     Setting(
       key: "listen", form: "HOST:PORT", help: "The address to listen on; port 0 lets the system choose. Default: 127.0.0.1:8433"
     ) {

@@ -40,19 +40,32 @@ struct StartFailure: Error {
   }
 
   init(_ error: StoreError, _ store: StoreURL) {
-    let folder =
-      switch store {
-      case .sqlite(let folder): folder
-      }
     let advice =
-      switch error.code {
-      case .locked: "End that process, or give this one a folder of its own: --store sqlite:FOLDER"
-      case .full: "Make room on the disk of '\(folder)'."
-      case .unknownFormat: "Start the version of tidemarkd that made it, or name another folder: --store sqlite:FOLDER"
-      case .corrupt: "Restore '\(folder)' from a backup."
-      case .failed: "May this user read and write the folder '\(folder)'? Is the disk well?"
+      switch store {
+      case .sqlite(let folder): StartFailure.advice(error.code, folder: folder)
+      case .postgres: StartFailure.adviceForPostgres(error.code)
       }
     self.init("The store cannot be opened: \(error.message).", advice: advice)
+  }
+
+  private static func advice(_ code: StoreError.Code, folder: String) -> String {
+    switch code {
+    case .locked: "End that process, or give this one a folder of its own: --store sqlite:FOLDER"
+    case .full: "Make room on the disk of '\(folder)'."
+    case .unknownFormat: "Start the version of tidemarkd that made it, or name another folder: --store sqlite:FOLDER"
+    case .corrupt: "Restore '\(folder)' from a backup."
+    case .unavailable, .outcomeUnknown, .failed: "May this user read and write the folder '\(folder)'? Is the disk well?"
+    }
+  }
+
+  private static func adviceForPostgres(_ code: StoreError.Code) -> String {
+    switch code {
+    case .full: "Make room on the disk of the database."
+    case .unknownFormat: "Start the version of tidemarkd that made it, or give this one a database of its own."
+    case .corrupt: "Restore the database from a backup."
+    case .locked, .unavailable, .outcomeUnknown, .failed:
+      "Is the database running, and is the URL right? The password belongs into the file that PGPASSFILE names, or into PGPASSWORD."
+    }
   }
 
   /// Writes it to standard error.

@@ -46,6 +46,20 @@ import Testing
     #expect(message(flags: [key: value])?.contains(key) == true)
   }
 
+  @Test(arguments: [
+    "postgres://host/db", "postgresql://user@host:5432/db?sslmode=verify-full",
+    "postgres://user@/db?host=%2Fvar%2Frun&passfile=f",
+  ])
+  func aURLOfPostgresIsTakenAsItIs(url: String) throws {
+    #expect(try resolve(flags: ["store": url]).store == .postgres(url: url))
+  }
+
+  @Test(arguments: ["postgres://user:secret@host/db", "postgres://host/db?sslmode=allow&password=secret"])
+  func aPasswordInTheURLIsRefusedAndNotRepeated(url: String) throws {
+    let complaint = try #require(message(flags: ["store": url]))
+    #expect(complaint.contains("PGPASSFILE") && !complaint.contains("secret"))
+  }
+
   @Test func contradictionsAreRefused() {
     #expect(message(flags: ["listen": "0.0.0.0:8433"])?.contains("listen_beyond_loopback_without_tls") == true)
     #expect(message(flags: ["listen": "0.0.0.0:8433", "listen_beyond_loopback_without_tls": "true"]) == nil)

@@ -1,6 +1,7 @@
 import Testing
 import TidemarkCore
 import TidemarkStore
+import TidemarkStorePostgres
 import TidemarkStoreSQLite
 import TidemarkTesting
 
@@ -25,6 +26,21 @@ import TidemarkTesting
         try checkEnd(engine, model, seed)
         engine.writer.close()
       }
+    }
+  }
+
+  /// Fewer, since each history has its own tables on a server.
+  @Test(.enabled(if: PostgresServer.shared != nil, "PostgreSQL is not installed"), arguments: 0..<4)
+  func postgresAnswersEveryBulkAsTheRulesSay(chunk: UInt64) throws {
+    let server = try #require(PostgresServer.shared)
+    let rules = try BulkRules()
+    for seed in chunk * 10..<(chunk + 1) * 10 {
+      let engine = try WriterHarness(PostgresStore.open(url: server.makeSchema()), seed: seed, schema: rules.schema)
+      var model = BulkModel(rules: rules)
+      let difference = try difference(seed, [engine], &model)
+      try #require(difference == nil)
+      try checkEnd(engine, model, seed)
+      engine.writer.close()
     }
   }
 

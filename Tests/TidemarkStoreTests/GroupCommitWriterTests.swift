@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 import TidemarkCore
 import TidemarkStore
@@ -58,6 +59,27 @@ import TidemarkTesting
         return
       }
       store.set(nil)
+    }
+  }
+
+  @Test(arguments: [StoreError.Code.unavailable, .outcomeUnknown])
+  func aDatabaseThatIsGoneForAWhileIsToldOnceAndTheWriterGoesOn(_ code: StoreError.Code) throws {
+    let store = FaultyStore(MemoryStore())
+    let troubles = Mutex<[StoreError.Code?]>([])
+    let harness = try WriterHarness(store, seed: 1, onTrouble: { error in troubles.withLock { $0.append(error?.code) } })
+    for round in 0..<2 as Range<UInt64> {
+      store.set(.commit(code))
+      for _ in 0..<2 {
+        switch harness.submit([try create("a\(round)", operation: round)]) {
+        case .unavailable: #expect(code == .unavailable)
+        case .unknown: #expect(code == .outcomeUnknown)
+        default: Issue.record("a write without a commit was answered otherwise")
+        }
+        #expect(throws: StoreError.self) { try harness.administer { _, _ in } }
+      }
+      store.set(nil)
+      #expect(codes(harness.submit([try create("a\(round)", operation: round)])) == [.applied])
+      #expect(troubles.withLock { $0 } == (0...round).flatMap { _ in [code, nil] })
     }
   }
 

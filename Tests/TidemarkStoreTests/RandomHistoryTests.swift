@@ -1,6 +1,7 @@
 import Testing
 import TidemarkCore
 import TidemarkStore
+import TidemarkStorePostgres
 import TidemarkStoreSQLite
 import TidemarkTesting
 
@@ -16,6 +17,15 @@ import TidemarkTesting
       let memory = try WriterHarness(MemoryStore(), seed: seed)
       let sqlite = try WriterHarness(SQLiteStore.open(folder: "\(folder.path)/\(seed)"), seed: seed)
       try runHistory(seed: seed, [memory, sqlite])
+    }
+  }
+
+  /// Fewer, since each history has its own tables on a server.
+  @Test(.enabled(if: PostgresServer.shared != nil, "PostgreSQL is not installed"), arguments: 0..<4)
+  func postgresAnswersEveryItemAsTheRulesSay(chunk: UInt64) throws {
+    let server = try #require(PostgresServer.shared)
+    for seed in chunk * 25..<(chunk + 1) * 25 {
+      try runHistory(seed: seed, [WriterHarness(PostgresStore.open(url: server.makeSchema()), seed: seed)])
     }
   }
 

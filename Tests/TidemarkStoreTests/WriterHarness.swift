@@ -17,14 +17,17 @@ final class WriterHarness {
   ///   - schema: the schema in force in the default space.
   init(
     _ store: any EntityStore, seed: UInt64, options: GroupCommitWriter.Options = .init(),
-    now: (@Sendable () -> Timestamp)? = nil, schema: Schema? = nil
+    now: (@Sendable () -> Timestamp)? = nil, schema: Schema? = nil,
+    onTrouble: @escaping @Sendable (StoreError?) -> Void = { _ in }
   ) throws {
     self.store = store
     self.schema = schema
     let ticks = Ticks()
     let clock = StoreClock(now: now ?? { ticks.next() }, uptimeNanoseconds: { 1_000 })
     writer = try GroupCommitWriter(
-      store: store, clock: clock, random: SeededGenerator(seed: seed), options: options, decodeSchema: { _ in schema ?? Schema() }
+      store: store, clock: clock, random: SeededGenerator(seed: seed), options: options,
+      decodeSchema: { _ in schema ?? Schema() },
+      onTrouble: onTrouble
     ) { _ in }
     guard let name = PrincipalName("tester") else { throw StoreError(.failed, "no name") }
     principal = Principal(name: name, roleEverywhere: .admin)

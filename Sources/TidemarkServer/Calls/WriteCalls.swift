@@ -48,6 +48,7 @@ extension LoopDispatcher {
     case .full: return CallReply(status: .diskFull)
     case .revisionsUsedUp: return CallReply(status: .revisionsUsedUp(space))
     case .corrupt: return CallReply(status: .damaged)
+    case .unavailable: return CallReply(status: .storeUnavailable)
     case .unknown: return CallReply(status: .storeFailed)
     }
   }

@@ -34,6 +34,9 @@ extension RPCStatus {
   static let storeFailed = RPCStatus(
     .unavailable, "Storing failed, and whether the write happened is not known. Send it again with the same operation id.",
     details: [.errorInfo(reason: "OUTCOME_UNKNOWN"), .retryAfter(milliseconds: 1_000)])
+  static let storeUnavailable = RPCStatus(
+    .unavailable, "The database cannot be reached now. Nothing was stored. Try again after a moment.",
+    details: [.notExecuted, .retryAfter(milliseconds: 1_000)])
   static let readFailed = RPCStatus(
     .unavailable, "The store cannot be read now. Try again after a moment.", details: [.retryAfter(milliseconds: 1_000)])
   static let tooLargeToTell = RPCStatus(.resourceExhausted, "The answer would be larger than a message may be.")
@@ -57,7 +60,7 @@ extension RPCStatus {
     guard let failure = error as? StoreError else { return error is CorruptFields ? damaged : readFailed }
     switch failure.code {
     case .corrupt: return damaged
-    case .locked, .full, .unknownFormat, .failed: return readFailed
+    case .locked, .full, .unknownFormat, .unavailable, .outcomeUnknown, .failed: return readFailed
     }
   }
 
@@ -66,7 +69,8 @@ extension RPCStatus {
     switch error.code {
     case .full: diskFull
     case .corrupt: damaged
-    case .locked, .unknownFormat, .failed: storeFailed
+    case .unavailable: storeUnavailable
+    case .locked, .unknownFormat, .outcomeUnknown, .failed: storeFailed
     }
   }
 }

@@ -94,7 +94,7 @@ extension Simulation {
         isUnknown = true
         self.answer(call, .failed)
       case .corrupt: throw Violation(.nothingIsDamaged, "\(call.summary) met damage")
-      case .full, .unknown, .unknownSpace, .expired, .revisionsUsedUp:
+      case .full, .unavailable, .unknown, .unknownSpace, .expired, .revisionsUsedUp:
         throw Violation(.storeKeepsWorking, "\(call.summary) was answered \(answer.result)")
       }
     }

@@ -6,9 +6,11 @@ public import TidemarkCore
 /// The contract, which the conformance suite checks for every engine:
 ///
 /// 1. `write` is atomic and isolated. When it returns, everything its body did survives the death of the process and of the machine. When it
-///    throws, nothing its body did can be seen, except after an error whose code is `failed`: then the outcome is unknown, and the writer is
-///    not used again.
-/// 2. There is one writer at a time. A second process that opens the same data gets `StoreError` with code `locked`.
+///    throws, nothing its body did can be seen, except after an error whose code is `failed` or `outcomeUnknown`: then the outcome is unknown.
+///    After `failed` the writer is not used again; after `outcomeUnknown` it may be.
+/// 2. An `EntityStore` has one writer at a time. Where `hasOneWriter`, a second process that opens the same data gets `StoreError` with code
+///    `locked`. Elsewhere `space(named:)` in a transaction keeps other writers from the space until the transaction ends, so that what is read of
+///    the space afterwards stays true; who locks several spaces does so in the order of their names.
 /// 3. `read` gives its body one consistent state: some state between two commits, no older than the last commit that returned before
 ///    `read` began. It never waits for the writer.
 /// 4. Entries of a space's log are appended in revision order without gaps, and never change (pruning and purging excepted).
@@ -16,10 +18,11 @@ public import TidemarkCore
 /// 6. Everything is confined to a space: nothing read under one `SpaceID` was written under another.
 /// 7. Damage is reported as `StoreError` with code `corrupt` or as `LogRow.damaged`; it never ends the process.
 public protocol EntityStore: AnyObject, Sendable {
-  /// The engine in one word for logs: `sqlite`, `memory`.
+  /// The engine in one word for logs: `sqlite`, `postgres`, `memory`.
   var engineName: String { get }
 
-  /// Whether no other process writes to the data while this one has it open, so that what was committed here may be remembered.
+  /// Whether no other process writes to the data while this one has it open, so that what was committed here may be remembered. Where others
+  /// write, too, nothing that was read is true any longer than its transaction.
   var hasOneWriter: Bool { get }
 
   /// Opens the one writer. It belongs to the thread that uses it.
@@ -38,6 +41,9 @@ public protocol StoreReader: AnyObject {
 /// Runs transactions. Used by one thread at a time.
 public protocol StoreWriter: AnyObject {
   /// Runs `body` in one transaction, which is durable when this returns and undone when `body` throws. The transaction is not valid afterwards.
+  ///
+  /// An engine that meets other writers may undo the transaction and run `body` again, so what a run leaves elsewhere must be replaced by the
+  /// next one. An operation that is refused may say so when it is called, at a later operation, or when the body has ended.
   func write<Result>(_ body: (any StoreTransaction) throws -> Result) throws -> Result
 
   /// Does work that can wait, such as a checkpoint. Called when the queue is empty.
@@ -49,7 +55,7 @@ public protocol StoreSnapshot: AnyObject {
   /// All spaces, sorted by name.
   func spaces() throws -> [SpaceRecord]
 
-  /// The space of this name; `nil` when there is none.
+  /// The space of this name; `nil` when there is none. In a transaction it is locked until the end (sentence 2 of the contract).
   func space(named name: SpaceName) throws -> SpaceRecord?
 
   /// The latest version of an entity, as `entities` answers it.

@@ -9,6 +9,10 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
     case unknownFormat
     /// What was read is damaged.
     case corrupt
+    /// The database cannot be reached, or has too much to do. Nothing of the transaction was kept, and it may be run again.
+    case unavailable
+    /// Whether the transaction is durable is unknown: the connection was lost during the commit. Others may be run.
+    case outcomeUnknown
     /// Reading or writing failed. After a failed commit the writer must stop: whether it is durable is unknown.
     case failed
   }

@@ -20,7 +20,7 @@ package final class BatchRunner {
   package init(
     store: any EntityStore, clock: StoreClock, random: any RandomNumberGenerator, options: GroupCommitWriter.Options,
     recent: RecentEntities? = nil, decodeSchema: @escaping @Sendable ([UInt8]) throws -> Schema,
-    counts: BatchCounts = BatchCounts(),
+    counts: BatchCounts = BatchCounts(), onTrouble: @escaping @Sendable (StoreError?) -> Void = { _ in },
     onFatal: @escaping @Sendable (StoreError) -> Void
   ) throws {
     self.options = options
@@ -28,7 +28,7 @@ package final class BatchRunner {
     self.counts = counts
     loop = CommitLoop(
       writer: try store.openWriter(), schemas: SchemaCache(decode: decodeSchema), recent: recent, random: random,
-      onFatal: onFatal)
+      onTrouble: onTrouble, onFatal: onFatal)
   }
 
   /// Lets the store do what can wait.

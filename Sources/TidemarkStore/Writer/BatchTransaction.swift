@@ -14,14 +14,16 @@ struct BatchTransaction {
     var made = 16 * 1024 * 1024
   }
 
-  /// The results, and what was stored. A result is `nil` when the request was left because there is no more room.
+  /// The results, and what was stored. A result is `nil` when the request was left because there is no more room;
+  /// never that of every request.
   func run(_ requests: [WriteSubmission], random: inout any RandomNumberGenerator) throws -> (
     results: [WriteResult?], changes: [StoredChanges]
   ) {
     var results = [WriteResult?](repeating: .unknownSpace, count: requests.count)
     var room = Room()
     var changes: [StoredChanges] = []
-    for (space, indices) in group(requests) {
+    // In the order of the names, in which everybody locks spaces.
+    for (space, indices) in group(requests).sorted(by: { $0.0 < $1.0 }) {
       let part = try run(indices.map { requests[$0] }, in: space, &room, random: &random)
       for (index, result) in zip(indices, part.results) { results[index] = result }
       changes += part.changes

@@ -5,18 +5,22 @@ final class CommitLoop {
   private let writer: any StoreWriter
   private var random: any RandomNumberGenerator
   private let onFatal: @Sendable (StoreError) -> Void
+  private let onTrouble: @Sendable (StoreError?) -> Void
   private var isFailed = false
+  /// The latest transaction failed for want of the database.
+  private var isUnreached = false
   private let schemas: SchemaCache
   private let recent: RecentEntities?
 
   init(
     writer: any StoreWriter, schemas: SchemaCache, recent: RecentEntities? = nil, random: any RandomNumberGenerator,
-    onFatal: @escaping @Sendable (StoreError) -> Void
+    onTrouble: @escaping @Sendable (StoreError?) -> Void = { _ in }, onFatal: @escaping @Sendable (StoreError) -> Void
   ) {
     self.writer = writer
     self.schemas = schemas
     self.recent = recent
     self.random = random
+    self.onTrouble = onTrouble
     self.onFatal = onFatal
   }
 
@@ -24,7 +28,7 @@ final class CommitLoop {
   ///
   /// When something stored is damaged, each request gets a transaction of its own, so that only those that meet the damage fail.
   ///
-  /// - Returns: for each request its result: `nil` when it was left for a further transaction. The first is never left.
+  /// - Returns: for each request its result: `nil` when it was left for a further transaction. At least one is not.
   func commit(_ requests: [WriteSubmission], now: Timestamp) -> (results: [WriteResult?], changes: Int) {
     guard !isFailed else { return (requests.map { _ in .unknown }, 0) }
     var changes: [StoredChanges] = []
@@ -36,13 +40,14 @@ final class CommitLoop {
         recent?.willCommit(changes)
         return results
       }
+      noteReached()
       recent?.didCommit(changes)
       return (results, changes.reduce(0) { $0 + $1.changes.count })
     } catch {
       schemas.forgetAll()
       let failure = note(error)
       // After a failure whose outcome is unknown the marks stay.
-      if !isFailed { recent?.didUndo(changes) }
+      if !isFailed, failure != .outcomeUnknown { recent?.didUndo(changes) }
       if failure == .corrupt, requests.count > 1 {
         let single = requests.map { commit([$0], now: now) }
         return (single.flatMap(\.results), single.reduce(0) { $0 + $1.changes })
@@ -56,18 +61,20 @@ final class CommitLoop {
     _ body: (any StoreTransaction, inout any RandomNumberGenerator) throws -> Void
   ) -> StoreError? {
     guard !isFailed else { return StoreError(.failed, "the writer has stopped after a failed commit") }
-    // After a failure whose outcome is unknown nothing is kept any more.
-    defer { if !isFailed { recent?.didAdminister() } }
     do {
       try writer.write { transaction in
         try body(transaction, &random)
         recent?.willAdminister()
       }
+      noteReached()
+      recent?.didAdminister()
       return nil
     } catch let error as StoreError {
-      _ = note(error)
+      // After a failure whose outcome is unknown nothing is kept any more.
+      if note(error) != .outcomeUnknown, !isFailed { recent?.didAdminister() }
       return error
     } catch {
+      recent?.didAdminister()
       return StoreError(.failed, "\(error)")
     }
   }
@@ -83,6 +90,10 @@ final class CommitLoop {
     let failure = error as? StoreError ?? StoreError(.failed, "\(error)")
     switch failure.code {
     case .full, .corrupt: return failure.code
+    case .unavailable, .outcomeUnknown:
+      if !isUnreached { onTrouble(failure) }
+      isUnreached = true
+      return failure.code
     case .locked, .unknownFormat, .failed:
       if !isFailed {
         isFailed = true
@@ -92,11 +103,19 @@ final class CommitLoop {
     }
   }
 
+  /// The store has answered.
+  private func noteReached() {
+    guard isUnreached else { return }
+    isUnreached = false
+    onTrouble(nil)
+  }
+
   private static func result(of failure: StoreError.Code) -> WriteResult {
     switch failure {
     case .full: .full
     case .corrupt: .corrupt
-    case .locked, .unknownFormat, .failed: .unknown
+    case .unavailable: .unavailable
+    case .locked, .unknownFormat, .failed, .outcomeUnknown: .unknown
     }
   }
 }

@@ -67,6 +67,8 @@ public enum WriteResult: Sendable {
   case expired
   /// There is no room left on disk. Nothing was done.
   case full
+  /// The database cannot be reached, or has too much to do. Nothing was done.
+  case unavailable
   /// The space has fewer revisions left (`Limits.revisionMax`) than the request needs. Nothing was done.
   case revisionsUsedUp
   /// What is stored about one of the entities is damaged. Nothing was done.

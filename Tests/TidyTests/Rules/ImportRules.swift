@@ -7,6 +7,8 @@ enum ImportRules {
     "TidemarkStore": ["TidemarkCore", "Crypto", "Glibc", "Musl", "Synchronization"],
     "TidemarkSQLite": ["CTidemarkSQLite", "Glibc", "Musl", "Synchronization"],
     "TidemarkStoreSQLite": ["TidemarkCore", "TidemarkStore", "TidemarkSQLite", "Glibc", "Musl", "Synchronization"],
+    "TidemarkPostgres": ["CTidemarkPostgres", "Glibc", "Musl"],
+    "TidemarkStorePostgres": ["TidemarkCore", "TidemarkStore", "TidemarkPostgres", "Synchronization"],
   ]
 
   /// What a module may not import, with the reason.
@@ -66,7 +68,7 @@ enum ImportRules {
     "CTidemarkWire": 1,
     "TidemarkCore": 2,
     "TidemarkWire": 3,
-    "TidemarkTransport": 4, "TidemarkStore": 4, "TidemarkSQLite": 4,
+    "TidemarkTransport": 4, "TidemarkStore": 4, "TidemarkSQLite": 4, "TidemarkPostgres": 4,
     "TidemarkStoreSQLite": 5, "TidemarkStorePostgres": 5, "TidemarkServer": 5, "TidemarkClient": 5,
     "TidemarkSync": 6,
     "TidemarkTestTraits": 0, "TidemarkTesting": 7, "TidemarkDaemonTesting": 8, "TidemarkSimulator": 8,

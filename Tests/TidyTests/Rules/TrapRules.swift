@@ -5,6 +5,14 @@ enum TrapRules {
     "Sources/TidemarkCore/Values/ByteCoding.swift":
       "the size and the bytes of an encoding are computed from the same value; writing past the end must be impossible",
     "Sources/TidemarkStore/Writer/WorkQueue.swift": "threads are made at start, before anybody is listened to",
+    "Sources/TidemarkStorePostgres/PostgresReader.swift":
+      "which reads nest is written in this repository, not asked for by a peer",
+    "Sources/TidemarkStorePostgres/PostgresSnapshot.swift":
+      "a snapshot that outlives its transaction is a mistake in this repository",
+    "Sources/TidemarkStorePostgres/PostgresTransaction.swift":
+      "a transaction that outlives its write is a mistake in this repository",
+    "Sources/TidemarkStorePostgres/PostgresWriter.swift":
+      "which writes nest is written in this repository, not asked for by a peer",
     "Sources/TidemarkStoreSQLite/SQLiteReader.swift": "which reads nest is written in this repository, not asked for by a peer",
     "Sources/TidemarkStoreSQLite/SQLiteSnapshot.swift":
       "a snapshot that outlives its transaction is a mistake in this repository",

@@ -1,0 +1,61 @@
+"""A PostgreSQL server of a run, in a private folder, on the disk that is measured."""
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import tempfile
+import urllib.parse
+
+from . import programs
+
+ROOT = pathlib.Path("/usr/lib/postgresql")
+
+
+def newest():
+    """The folder of the newest version's programs; None when there is none."""
+    versions = sorted((int(path.name) for path in ROOT.glob("*") if path.name.isdigit()), reverse=True)
+    found = [ROOT / str(version) / "bin" for version in versions]
+    return next((path for path in found if (path / "initdb").exists()), None)
+
+
+class Server:
+    """A server with the defaults of its version: every commit is on the disk before it is answered. It does not run as root."""
+
+    def __init__(self, workspace, bin_folder):
+        # Other users do not come through the folder of a workspace.
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tidemark-pg-", dir=workspace.folder.parent))
+        self.user = []
+        if os.getuid() == 0:
+            entry = pwd.getpwnam("postgres")
+            os.chown(self.folder, entry.pw_uid, entry.pw_gid)
+            self.user = ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
+        self.control = [*self.user, str(bin_folder / "pg_ctl"), "-D", str(self.folder / "data"), "-s", "-w"]
+        try:
+            self.run([*self.user, str(bin_folder / "initdb"), "-D", str(self.folder / "data"), "-U", "tidemark", "-A", "trust",
+                      "-E", "UTF8", "--locale=C"])
+            options = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}'"
+            self.run([*self.control, "-l", str(self.folder / "log"), "-o", options, "start"])
+        except programs.Failure:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    def run(self, command):
+        environment = {**os.environ, "LC_ALL": "C"}
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", env=environment)
+        if done.returncode != 0:
+            raise programs.Failure(f"{pathlib.Path(command[len(self.user)]).name} ended with {done.returncode}")
+
+    @property
+    def url(self):
+        return f"postgres://tidemark@/postgres?host={urllib.parse.quote(str(self.folder), safe='')}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.run([*self.control, "-m", "fast", "stop"])
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,71 @@
+internal import TidemarkCore
+internal import TidemarkPostgres
+internal import TidemarkStore
+
+extension PostgresSnapshot {
+  func entity(_ key: EntityKey, in space: SpaceID) throws -> Entity? { try entities([key], in: space).first ?? nil }
+
+  func entities(_ keys: [EntityKey], in space: SpaceID) throws -> [Entity?] {
+    var entities = [Entity?](repeating: nil, count: keys.count)
+    guard !keys.isEmpty else { return entities }
+    var parameters = Parameters(space)
+    parameters.add(.text, keys) { $0.put($1.type.text) }
+    parameters.add(.bytes, keys) { $0.put($1.id) }
+    for row in try run(.entities, parameters).all {
+      guard let index = row.index(at: 10, in: keys.count) else { throw StoreError.corrupt("an entity was not asked for") }
+      entities[index] = try entity(keys[index], row)
+    }
+    return entities
+  }
+
+  func entities(
+    of type: TypeName, in space: SpaceID, after: EntityID?, deleted: DeletedFilter, limit: Int, bytesMax: Int
+  ) throws -> [Entity] {
+    guard limit > 0 else { return [] }
+    let lives: (EntityLife, EntityLife) =
+      switch deleted {
+      case .exclude: (.alive, .alive)
+      case .include: (.alive, .deleted)
+      case .only: (.deleted, .deleted)
+      }
+    var parameters = Parameters(space)
+    parameters.add(type.text)
+    // Every id has at least one byte, so all are above the empty one.
+    parameters.add(Array((after?.text ?? "").utf8))
+    parameters.add(Int16(lives.0.rawValue))
+    parameters.add(Int16(lives.1.rawValue))
+    parameters.add(Int64(limit))
+    parameters.add(Int64(bytesMax))
+    return try run(.entityPage, parameters).all.map { row in
+      guard let id = row.id(at: 10) else { throw StoreError.corrupt("an id of type \(type) does not decode") }
+      return try entity(EntityKey(type: type, id: id), row)
+    }
+  }
+
+  func heads(after key: EntityKey?, in space: SpaceID, limit: Int) throws -> [Head] {
+    guard limit > 0 else { return [] }
+    var parameters = Parameters(space)
+    parameters.add(key?.type.text ?? "")
+    parameters.add(Array((key?.id.text ?? "").utf8))
+    parameters.add(Int64(limit))
+    return try run(.headPage, parameters).all.map { row in
+      guard let type = row.type(at: 0), let id = row.id(at: 1), let version = row.version(at: 2),
+        let revision = row.revision(at: 3), let life = row.life(at: 4)
+      else { throw StoreError.corrupt("a head of the space \(space.rawValue) does not decode") }
+      return Head(key: EntityKey(type: type, id: id), version: version, revision: revision, life: life)
+    }
+  }
+
+  /// Reads the columns of `SQL.entityColumns`.
+  private func entity(_ key: EntityKey, _ row: Row) throws -> Entity {
+    guard row.bool(at: 3) == true, let life = row.life(at: 2),
+      let (kind, _, _) = row.byte(at: 4).flatMap({ Change.parts(ofKindByte: $0) }), kind.life == life,
+      let version = row.version(at: 0), let revision = row.revision(at: 1), let createdAt = row.time(at: 5),
+      let creator = row.principal(at: 6), let updatedAt = row.time(at: 7), let updater = row.principal(at: 8),
+      let fields = row.bytes(at: 9)
+    else { throw StoreError.corrupt("the entity \(key.type)/\(key.id) does not decode, or its head and log disagree") }
+    return Entity(
+      key: key, version: version, revision: revision, life: life, created: Mark(at: createdAt, by: creator),
+      updated: Mark(at: updatedAt, by: updater), fields: CanonicalFields(unchecked: fields))
+  }
+}

@@ -1,0 +1,82 @@
+internal import TidemarkCore
+internal import TidemarkPostgres
+internal import TidemarkStore
+
+/// Reads through one session, inside a transaction that a `PostgresReader` or `PostgresWriter` began.
+///
+/// Whatever a row holds is decoded here and not by the server: damage is no error of SQL, which would end the transaction for everybody who
+/// shares it.
+class PostgresSnapshot: StoreSnapshot {
+  let session: Session
+  /// True between the begin and the end of the transaction.
+  var isValid = false
+
+  init(_ session: Session) { self.session = session }
+
+  /// Runs a statement of an operation of the contract.
+  func run(_ sql: SQL, _ parameters: Parameters = Parameters()) throws -> Rows {
+    precondition(isValid, "a snapshot was used after its read or write ended")
+    return try session.run(sql, parameters)
+  }
+
+  // MARK: Spaces
+
+  func spaces() throws -> [SpaceRecord] { try run(.spaces).all.map { try SpaceRecord(row: $0) } }
+
+  func space(named name: SpaceName) throws -> SpaceRecord? { try space(.spaceNamed, name) }
+
+  func space(_ sql: SQL, _ name: SpaceName) throws -> SpaceRecord? {
+    var parameters = Parameters()
+    parameters.add(name.text)
+    return try run(sql, parameters).first.map { try SpaceRecord(row: $0) }
+  }
+
+  // MARK: Receipts
+
+  func receipts(_ operations: [OperationID], of principal: PrincipalName, in space: SpaceID) throws -> [Receipt?] {
+    var receipts = [Receipt?](repeating: nil, count: operations.count)
+    guard !operations.isEmpty else { return receipts }
+    var parameters = Parameters(space)
+    parameters.add(principal.text)
+    parameters.add(.bytes, operations) { $0.put($1.rawValue) }
+    for row in try run(.receipts, parameters).all {
+      guard let index = row.index(at: 6, in: operations.count) else { throw StoreError.corrupt("a receipt was not asked for") }
+      receipts[index] = try PostgresSnapshot.receipt(operations[index], row, space: space, principal: principal)
+    }
+    return receipts
+  }
+
+  private static func receipt(
+    _ operation: OperationID, _ row: Row, space: SpaceID, principal: PrincipalName
+  ) throws -> Receipt {
+    guard let content = row.digest(at: 0), let code = row.byte(at: 1).flatMap({ OutcomeCode(rawValue: $0) }),
+      let at = row.time(at: 4)
+    else { throw StoreError.corrupt("the receipt of \(operation) does not decode") }
+    let receipt = Receipt(
+      operation: operation, content: content, code: code, version: row.version(at: 2), revision: row.revision(at: 3))
+    guard row.integer(at: 5) == RowChecksum.of(receipt, space: space, principal: principal, at: at) else {
+      throw StoreError.corrupt("the receipt of \(operation) fails its checksum")
+    }
+    return receipt
+  }
+
+  // MARK: Tokens
+
+  func tokens() throws -> [TokenRecord] {
+    var roles: [String: [SpaceName: Role]] = [:]
+    for row in try run(.tokenRoles).all {
+      guard let token = row.text(at: 0), let space = row.text(at: 1).flatMap({ SpaceName($0) }), let role = row.role(at: 2) else {
+        throw StoreError.corrupt("a role of a token does not decode")
+      }
+      roles[token, default: [:]][space] = role
+    }
+    return try run(.tokens).all.map { row in
+      guard let id = row.text(at: 0), let secretHash = row.digest(at: 1), let principal = row.principal(at: 2),
+        let createdAt = row.time(at: 4), row.isNull(at: 3) || row.role(at: 3) != nil
+      else { throw StoreError.corrupt("a token does not decode") }
+      return TokenRecord(
+        id: id, secretHash: secretHash, principal: principal, roleEverywhere: row.role(at: 3), roles: roles[id] ?? [:],
+        createdAt: createdAt)
+    }
+  }
+}

@@ -1,0 +1,80 @@
+internal import TidemarkCore
+internal import TidemarkPostgres
+internal import TidemarkStore
+
+extension PostgresTransaction {
+  func insertSchema(_ schema: SchemaRecord, in space: SpaceID) throws {
+    var parameters = Parameters(space)
+    parameters.add(Int64(bitPattern: schema.version))
+    parameters.add(schema.content)
+    parameters.add(schema.appliedAt)
+    parameters.add(schema.appliedBy.text)
+    parameters.add(RowChecksum.of(schema, space: space))
+    queue(.schemaInsert, parameters)
+  }
+
+  // MARK: Keys
+
+  func moveKeys(released: [HeldKey], taken: [(HeldKey, EntityID)], in space: SpaceID) throws {
+    if !released.isEmpty {
+      queue(.keyRelease, Parameters(released, in: space)) { (rows) throws(StoreError) in
+        guard rows.affected == released.count else { throw StoreError.corrupt("a key that is not held was to be released") }
+      }
+    }
+    guard !taken.isEmpty else { return }
+    var parameters = Parameters(taken.map { $0.0 }, in: space)
+    parameters.add(.bytes, taken) { $0.put($1.1) }
+    queue(.keyTake, parameters)
+  }
+
+  func releaseAllKeys(of type: TypeName, key: FieldPath, in space: SpaceID) throws {
+    queue(.keyReleaseAll, parameters(type, key, in: space))
+  }
+
+  // MARK: References
+
+  func moveReferences(released: [HeldReference], taken: [HeldReference], in space: SpaceID) throws {
+    if !released.isEmpty {
+      queue(.referenceRelease, Parameters(released, in: space)) { (rows) throws(StoreError) in
+        guard rows.affected == released.count else { throw StoreError.corrupt("a reference that is not there was to be removed") }
+      }
+    }
+    if !taken.isEmpty { queue(.referenceTake, Parameters(taken, in: space)) }
+  }
+
+  func releaseAllReferences(of type: TypeName, field: FieldPath, in space: SpaceID) throws {
+    queue(.referenceReleaseAll, parameters(type, field, in: space))
+  }
+
+  private func parameters(_ type: TypeName, _ path: FieldPath, in space: SpaceID) -> Parameters {
+    var parameters = Parameters(space)
+    parameters.add(type.text)
+    parameters.add(path.text)
+    return parameters
+  }
+
+  // MARK: Tokens
+
+  func insertToken(_ token: TokenRecord) throws {
+    var parameters = Parameters()
+    parameters.add(token.id)
+    parameters.add(token.secretHash)
+    parameters.add(token.principal.text)
+    parameters.add(token.roleEverywhere.map { Int16($0.rawValue) })
+    parameters.add(token.createdAt)
+    queue(.tokenInsert, parameters)
+    guard !token.roles.isEmpty else { return }
+    var roles = Parameters()
+    roles.add(token.id)
+    roles.add(.text, token.roles) { $0.put($1.key.text) }
+    roles.add(.int16, token.roles) { $0.put(Int16($1.value.rawValue)) }
+    queue(.tokenRoleInsert, roles)
+  }
+
+  func deleteToken(id: String) throws -> Bool {
+    var parameters = Parameters()
+    parameters.add(id)
+    queue(.tokenRoleDelete, parameters)
+    return try run(.tokenDelete, parameters).affected == 1
+  }
+}

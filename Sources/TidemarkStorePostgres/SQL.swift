@@ -1,0 +1,201 @@
+internal import TidemarkPostgres
+
+/// Every statement of the engine. Columns are used by number next to where a statement runs.
+///
+/// docs/decisions/postgres-statements.md lists what they need of a database.
+enum SQL: Int, CaseIterable {
+  case beginRead, beginWrite, commit, rollback
+  case spaces, spaceNamed, spaceLock, spaceLockNumber, spaceNumber, spaceInsert, spaceUpdate, spaceDelete
+  case entities, entityPage
+  case logEntry, logHead, logRows, logEnd, logAppend, logDelete
+  case headInsert, headMove, headPage, headDelete
+  case receipts, receiptInsert, receiptDelete
+  case schema, schemaInsert, schemaDelete
+  case keyHolders, keyTake, keyRelease, keyReleaseAll, keyDelete
+  case referrers, referenceTake, referenceRelease, referenceReleaseAll, referenceDelete
+  case tokens, tokenRoles, tokenInsert, tokenRoleInsert, tokenDelete, tokenRoleDelete
+
+  private static let spaceColumns = """
+    id, name, epoch, created_at_us, revision, chain_hash, changed_at_us, alive_count, history_floor, feed_floor, fence,
+    receipt_floor, schema_version
+    """
+  /// A head that disagrees with its row of the log is damage, found by `agrees`.
+  private static let entityColumns = """
+    h.version, h.revision, h.life, l.type = h.type AND l.id = h.id AND l.version = h.version AS agrees, l.kind, l.created_at_us,
+    l.created_by, l.updated_at_us, l.updated_by, l.fields
+    """
+  private static let logColumns = """
+    revision, type, id, version, previous, kind, created_at_us, created_by, updated_at_us, updated_by, operation, salt,
+    content_digest, chain_hash, fields, edited_at_us
+    """
+
+  var text: String {
+    switch self {
+    case .beginRead: "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    case .beginWrite: "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE"
+    case .commit: "COMMIT"
+    case .rollback: "ROLLBACK"
+    case .spaces, .spaceNamed, .spaceLock, .spaceLockNumber, .spaceNumber, .spaceInsert, .spaceUpdate, .spaceDelete: spaceText
+    case .entities, .entityPage, .logEntry, .logHead, .logRows, .logEnd, .logAppend, .logDelete: logText
+    case .headInsert, .headMove, .headPage, .headDelete, .receipts, .receiptInsert, .receiptDelete: headText
+    case .schema, .schemaInsert, .schemaDelete, .keyHolders, .keyTake, .keyRelease, .keyReleaseAll, .keyDelete, .referrers,
+      .referenceTake, .referenceRelease, .referenceReleaseAll, .referenceDelete:
+      relationText
+    case .tokens, .tokenRoles, .tokenInsert, .tokenRoleInsert, .tokenDelete, .tokenRoleDelete: tokenText
+    }
+  }
+
+  private var spaceText: String {
+    switch self {
+    case .spaces: "SELECT \(SQL.spaceColumns) FROM space ORDER BY name"
+    case .spaceNamed: "SELECT \(SQL.spaceColumns) FROM space WHERE name = $1"
+    case .spaceLock: "SELECT \(SQL.spaceColumns) FROM space WHERE name = $1 FOR UPDATE"
+    case .spaceLockNumber: "SELECT id FROM space WHERE id = $1 FOR UPDATE"
+    case .spaceNumber: "UPDATE store SET value = value + 1 WHERE key = 'last_space' RETURNING value"
+    case .spaceInsert:
+      """
+      INSERT INTO space (id, name, epoch, created_at_us, revision, chain_hash, changed_at_us, alive_count, history_floor, feed_floor,
+      fence, receipt_floor, schema_version) VALUES ($1, $2, $3, $4, 0, $5, $4, 0, 0, 0, 0, 0, 0) ON CONFLICT (name) DO NOTHING
+      """
+    case .spaceUpdate:
+      """
+      UPDATE space SET revision = $2, chain_hash = $3, changed_at_us = $4, alive_count = $5, history_floor = $6, feed_floor = $7,
+      fence = $8, receipt_floor = $9, schema_version = $10 WHERE id = $1
+      """
+    default: "DELETE FROM space WHERE id = $1"
+    }
+  }
+
+  private var logText: String {
+    switch self {
+    case .entities:
+      """
+      SELECT \(SQL.entityColumns), k.place
+      FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS k (type, id, place)
+      JOIN head h ON h.space = $1 AND h.type = k.type AND h.id = k.id
+      LEFT JOIN log l ON l.space = $1 AND l.revision = h.revision
+      """
+    case .entityPage:
+      // The lengths of the fields are summed up before any of them is read, so that what is behind the end of the page is not.
+      """
+      SELECT version, revision, life, agrees, kind, created_at_us, created_by, updated_at_us, updated_by, fields, id
+      FROM (
+        SELECT page.*, coalesce(sum(octet_length(fields)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), -1)
+          AS bytes_before
+        FROM (
+          SELECT \(SQL.entityColumns), h.id FROM head h LEFT JOIN log l ON l.space = $1 AND l.revision = h.revision
+          WHERE h.space = $1 AND h.type = $2 AND h.id > $3 AND h.life BETWEEN $4 AND $5 ORDER BY h.id LIMIT $6
+        ) AS page
+      ) AS page
+      WHERE bytes_before < $7 OR bytes_before = -1 ORDER BY id
+      """
+    case .logEntry: "SELECT \(SQL.logColumns) FROM log WHERE space = $1 AND revision = $2"
+    // Whether the fields are there is in the row itself: they are not read.
+    case .logHead:
+      """
+      SELECT type, id, version, previous, kind, updated_at_us, updated_by, operation FROM log
+      WHERE space = $1 AND revision = $2 AND fields IS NOT NULL
+      """
+    case .logRows: "SELECT \(SQL.logColumns) FROM log WHERE space = $1 AND revision > $2 ORDER BY revision LIMIT $3"
+    case .logEnd: "SELECT revision FROM log WHERE space = $1 ORDER BY revision DESC LIMIT 1"
+    case .logAppend:
+      """
+      INSERT INTO log (space, \(SQL.logColumns))
+      SELECT $1::int4, u.* FROM unnest($2::int8[], $3::text[], $4::bytea[], $5::int8[], $6::int8[], $7::int2[], $8::int8[], $9::text[],
+      $10::int8[], $11::text[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[], $17::int8[]) AS u
+      """
+    default: "DELETE FROM log WHERE space = $1"
+    }
+  }
+
+  private var headText: String {
+    switch self {
+    case .headInsert:
+      """
+      INSERT INTO head (space, type, id, version, revision, life)
+      SELECT $1::int4, u.* FROM unnest($2::text[], $3::bytea[], $4::int8[], $5::int8[], $6::int2[]) AS u
+      """
+    case .headMove:
+      """
+      UPDATE head SET version = u.version, revision = u.revision, life = u.life
+      FROM unnest($2::text[], $3::bytea[], $4::int8[], $5::int8[], $6::int2[]) AS u (type, id, version, revision, life)
+      WHERE head.space = $1 AND head.type = u.type AND head.id = u.id
+      """
+    case .headPage:
+      """
+      SELECT type, id, version, revision, life FROM head WHERE space = $1 AND (type, id) > ($2, $3) ORDER BY type, id LIMIT $4
+      """
+    case .headDelete: "DELETE FROM head WHERE space = $1"
+    case .receipts:
+      """
+      SELECT r.content, r.code, r.version, r.revision, r.at_us, r.checksum, k.place
+      FROM unnest($3::bytea[]) WITH ORDINALITY AS k (operation, place)
+      JOIN receipt r ON r.space = $1 AND r.principal = $2 AND r.operation = k.operation
+      """
+    case .receiptInsert:
+      """
+      INSERT INTO receipt (space, principal, at_us, operation, content, code, version, revision, checksum)
+      SELECT $1::int4, $2::text, $3::int8, u.* FROM unnest($4::bytea[], $5::bytea[], $6::int2[], $7::int8[], $8::int8[], $9::int8[]) AS u
+      """
+    default: "DELETE FROM receipt WHERE space = $1"
+    }
+  }
+
+  private var relationText: String {
+    switch self {
+    case .schema: "SELECT content, applied_at_us, applied_by, checksum FROM schema WHERE space = $1 AND version = $2"
+    case .schemaInsert:
+      "INSERT INTO schema (space, version, content, applied_at_us, applied_by, checksum) VALUES ($1, $2, $3, $4, $5, $6)"
+    case .schemaDelete: "DELETE FROM schema WHERE space = $1"
+    case .keyHolders:
+      """
+      SELECT h.id, k.place FROM unnest($2::text[], $3::text[], $4::bytea[]) WITH ORDINALITY AS k (type, key, value, place)
+      JOIN held_key h ON h.space = $1 AND h.type = k.type AND h.key = k.key AND h.value = k.value
+      """
+    case .keyTake:
+      """
+      INSERT INTO held_key (space, type, key, value, id)
+      SELECT $1::int4, u.* FROM unnest($2::text[], $3::text[], $4::bytea[], $5::bytea[]) AS u
+      """
+    case .keyRelease:
+      """
+      DELETE FROM held_key h USING unnest($2::text[], $3::text[], $4::bytea[]) AS u (type, key, value)
+      WHERE h.space = $1 AND h.type = u.type AND h.key = u.key AND h.value = u.value
+      """
+    case .keyReleaseAll: "DELETE FROM held_key WHERE space = $1 AND type = $2 AND key = $3"
+    case .keyDelete: "DELETE FROM held_key WHERE space = $1"
+    case .referrers:
+      """
+      SELECT source_type, source_id, field FROM held_reference WHERE space = $1 AND target_type = $2 AND target_id = $3
+      ORDER BY source_type, source_id, field LIMIT $4
+      """
+    case .referenceTake:
+      """
+      INSERT INTO held_reference (space, target_type, target_id, source_type, source_id, field)
+      SELECT $1::int4, u.* FROM unnest($2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::text[]) AS u
+      """
+    case .referenceRelease:
+      """
+      DELETE FROM held_reference h USING unnest($2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::text[])
+      AS u (target_type, target_id, source_type, source_id, field)
+      WHERE h.space = $1 AND h.target_type = u.target_type AND h.target_id = u.target_id AND h.source_type = u.source_type
+      AND h.source_id = u.source_id AND h.field = u.field
+      """
+    case .referenceReleaseAll: "DELETE FROM held_reference WHERE space = $1 AND source_type = $2 AND field = $3"
+    default: "DELETE FROM held_reference WHERE space = $1"
+    }
+  }
+
+  private var tokenText: String {
+    switch self {
+    case .tokens: "SELECT id, secret_hash, principal, role_everywhere, created_at_us FROM token ORDER BY id"
+    case .tokenRoles: "SELECT token, space, role FROM token_role ORDER BY token, space"
+    case .tokenInsert:
+      "INSERT INTO token (id, secret_hash, principal, role_everywhere, created_at_us) VALUES ($1, $2, $3, $4, $5)"
+    case .tokenRoleInsert:
+      "INSERT INTO token_role (token, space, role) SELECT $1::text, u.* FROM unnest($2::text[], $3::int2[]) AS u"
+    case .tokenDelete: "DELETE FROM token WHERE id = $1"
+    default: "DELETE FROM token_role WHERE token = $1"
+    }
+  }
+}

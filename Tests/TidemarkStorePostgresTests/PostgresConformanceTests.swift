@@ -1,0 +1,26 @@
+import Testing
+import TidemarkTesting
+
+@Suite(needsPostgres) struct PostgresConformanceTests {
+  @Test(arguments: Conformance.claims) func postgresEngineKeepsTheContract(_ claim: Conformance) throws {
+    try claim.check(.postgres(makeSchema()))
+  }
+}
+
+@Suite(needsPostgres) struct PostgresRandomHistoryTests {
+  @Test(arguments: [1, 2, 3, 4]) func enginesAgreeOnAKnownHistory(_ seed: UInt64) throws {
+    try run(seed)
+  }
+
+  @Test func enginesAgreeOnAFreshHistory() throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("random history with seed \(seed)")
+    try run(seed)
+  }
+
+  private func run(_ seed: UInt64) throws {
+    var history = try RandomHistory(seed: seed, stores: [.memory(), .postgres(makeSchema())])
+    try history.run(steps: 400)
+    #expect(history.changeCount > 300)
+  }
+}
