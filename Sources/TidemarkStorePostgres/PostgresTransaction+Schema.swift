@@ -24,6 +24,7 @@ extension PostgresTransaction {
     guard !taken.isEmpty else { return }
     var parameters = Parameters(taken.map { $0.0 }, in: space)
     parameters.add(.bytes, taken) { $0.put($1.1) }
+    parameters.add(.bytes, taken) { if $1.0.value.count < KeyValue.bytesMax { $0.putNull() } else { $0.put($1.0.value) } }
     queue(.keyTake, parameters)
   }
 

@@ -12,6 +12,7 @@ enum SQL: Int, CaseIterable {
   case receipts, receiptInsert, receiptDelete
   case schema, schemaInsert, schemaDelete
   case keyHolders, keyTake, keyRelease, keyReleaseAll, keyDelete
+  case heldKeys, heldReferences, referencesHeld
   case referrers, referenceTake, referenceRelease, referenceReleaseAll, referenceDelete
   case tokens, tokenRoles, tokenInsert, tokenRoleInsert, tokenDelete, tokenRoleDelete
 
@@ -38,7 +39,8 @@ enum SQL: Int, CaseIterable {
     case .spaces, .spaceNamed, .spaceLock, .spaceLockNumber, .spaceNumber, .spaceInsert, .spaceUpdate, .spaceDelete: spaceText
     case .entities, .entityPage, .logEntry, .logHead, .logRows, .logEnd, .logAppend, .logDelete: logText
     case .headInsert, .headMove, .headPage, .headDelete, .receipts, .receiptInsert, .receiptDelete: headText
-    case .schema, .schemaInsert, .schemaDelete, .keyHolders, .keyTake, .keyRelease, .keyReleaseAll, .keyDelete, .referrers,
+    case .schema, .schemaInsert, .schemaDelete, .keyHolders, .keyTake, .keyRelease, .keyReleaseAll, .keyDelete, .heldKeys,
+      .heldReferences, .referencesHeld, .referrers,
       .referenceTake, .referenceRelease, .referenceReleaseAll, .referenceDelete:
       relationText
     case .tokens, .tokenRoles, .tokenInsert, .tokenRoleInsert, .tokenDelete, .tokenRoleDelete: tokenText
@@ -154,8 +156,8 @@ enum SQL: Int, CaseIterable {
       """
     case .keyTake:
       """
-      INSERT INTO held_key (space, type, key, value, id)
-      SELECT $1::int4, u.* FROM unnest($2::text[], $3::text[], $4::bytea[], $5::bytea[]) AS u
+      INSERT INTO held_key (space, type, key, value, id, whole_value)
+      SELECT $1::int4, u.* FROM unnest($2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[]) AS u
       """
     case .keyRelease:
       """
@@ -164,6 +166,24 @@ enum SQL: Int, CaseIterable {
       """
     case .keyReleaseAll: "DELETE FROM held_key WHERE space = $1 AND type = $2 AND key = $3"
     case .keyDelete: "DELETE FROM held_key WHERE space = $1"
+    case .heldKeys:
+      """
+      SELECT type, key, coalesce(whole_value, value), id FROM held_key WHERE space = $1 AND (type, key, value) > ($2, $3, $4)
+      ORDER BY type, key, value LIMIT $5
+      """
+    case .heldReferences:
+      """
+      SELECT target_type, target_id, source_type, source_id, field FROM held_reference
+      WHERE space = $1 AND (target_type, target_id, source_type, source_id, field) > ($2, $3, $4, $5, $6)
+      ORDER BY target_type, target_id, source_type, source_id, field LIMIT $7
+      """
+    case .referencesHeld:
+      """
+      SELECT u.place FROM unnest($2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::text[]) WITH ORDINALITY
+      AS u (target_type, target_id, source_type, source_id, field, place)
+      JOIN held_reference h ON h.space = $1 AND h.target_type = u.target_type AND h.target_id = u.target_id
+      AND h.source_type = u.source_type AND h.source_id = u.source_id AND h.field = u.field
+      """
     case .referrers:
       """
       SELECT source_type, source_id, field FROM held_reference WHERE space = $1 AND target_type = $2 AND target_id = $3

@@ -50,7 +50,7 @@ enum Tables {
   /// log             one row per change and never updated
   /// head            the latest version of each entity
   /// receipt         checksum = `RowChecksum` over the other columns, as in schema
-  /// held_key        value = `KeyValue.stored`
+  /// held_key        value = `KeyValue.stored`; whole_value only where that is not all of it
   /// held_reference  in the order of the targets
   /// ```
   static let schema = """
@@ -83,7 +83,7 @@ enum Tables {
     );
     CREATE TABLE held_key (
       space int4 NOT NULL, type text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL, value bytea NOT NULL, id bytea NOT NULL,
-      PRIMARY KEY (space, type, key, value)
+      whole_value bytea, PRIMARY KEY (space, type, key, value)
     );
     CREATE TABLE held_reference (
       space int4 NOT NULL, target_type text COLLATE "C" NOT NULL, target_id bytea NOT NULL, source_type text COLLATE "C" NOT NULL,
