@@ -131,7 +131,9 @@ let package = Package(
     .executableTarget(name: "tidemark-sim", dependencies: ["TidemarkSimulator", arguments], swiftSettings: strict),
     .testTarget(
       name: "SimulatorTests",
-      dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkStoreSQLite", "TidemarkTesting", "TidemarkSimulator"],
+      dependencies: [
+        "TidemarkCore", "TidemarkStore", "TidemarkStoreSQLite", "TidemarkTesting", "TidemarkTestTraits", "TidemarkSimulator",
+      ],
       swiftSettings: strict),
     .testTarget(name: "TidemarkCoreTests", dependencies: ["TidemarkCore", "TidemarkTesting"], swiftSettings: strict),
     .testTarget(
@@ -154,7 +156,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "TidemarkStorePostgresTests",
-      dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkPostgres", "TidemarkStorePostgres", "TidemarkTesting"],
+      dependencies: [
+        "TidemarkCore", "TidemarkStore", "TidemarkPostgres", "TidemarkStorePostgres", "TidemarkTesting", "TidemarkTestTraits",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "DaemonTests",
@@ -169,6 +173,7 @@ let package = Package(
       name: "TidemarkStoreTests",
       dependencies: [
         "TidemarkCore", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkStorePostgres", "TidemarkTesting",
+        "TidemarkTestTraits",
       ],
       swiftSettings: strict),
     .testTarget(
@@ -182,7 +187,8 @@ let package = Package(
     .testTarget(
       name: "TidemarkClientTests",
       dependencies: [
-        "TidemarkCore", "TidemarkWire", "TidemarkTransport", "TidemarkClient", "TidemarkTesting", "tidemarkd", nioCore, nioPosix,
+        "TidemarkCore", "TidemarkWire", "TidemarkTransport", "TidemarkClient", "TidemarkTesting", "TidemarkTestTraits",
+        "tidemarkd", nioCore, nioPosix,
       ],
       swiftSettings: strict),
     .testTarget(

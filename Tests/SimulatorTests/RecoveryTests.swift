@@ -3,11 +3,12 @@ import TidemarkCore
 import TidemarkStore
 import TidemarkStoreSQLite
 import TidemarkTesting
+import TidemarkTestTraits
 
 @testable import TidemarkSimulator
 
 /// What a store shows after it was opened again, whatever step of the disk its process ended at.
-@Suite struct RecoveryTests {
+@Suite(.ownThreads) struct RecoveryTests {
   private struct Machine {
     let disk: SimulatedDisk
     let vfs: SimulatedVFS

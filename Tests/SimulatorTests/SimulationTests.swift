@@ -1,8 +1,9 @@
 import Testing
 import TidemarkSimulator
+import TidemarkTestTraits
 
 /// Seeds that are run with every change; `make sim` runs more.
-@Suite struct SimulationTests {
+@Suite(.ownThreads) struct SimulationTests {
   private static let seedsPerCase: UInt64 = 20
 
   @Test(arguments: UInt64(0)..<8) func everyPromiseIsKept(chunk: UInt64) throws {

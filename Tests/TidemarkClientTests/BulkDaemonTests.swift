@@ -3,11 +3,12 @@ import Testing
 import TidemarkCore
 import TidemarkTesting
 import TidemarkWire
+import TidemarkTestTraits
 
 @testable import TidemarkClient
 
 /// Bulks against a real daemon.
-@Suite(.serialized) struct BulkDaemonTests {
+@Suite(.serialized, .ownThreads) struct BulkDaemonTests {
   private func client(_ port: Int) -> TidemarkClient {
     var options = ClientOptions()
     options.deadline = .seconds(30)

@@ -4,11 +4,12 @@ import Testing
 import TidemarkCore
 import TidemarkTransport
 import TidemarkWire
+import TidemarkTestTraits
 
 @testable import TidemarkClient
 
 /// The client on a real connection.
-@Suite(.serialized) struct LoopbackTests {
+@Suite(.serialized, .ownThreads) struct LoopbackTests {
   private let sightings = Sightings()
 
   private func listen(port: Int = 0) async throws -> TidemarkListener {

@@ -4,11 +4,12 @@ import Testing
 import TidemarkCore
 import TidemarkTransport
 import TidemarkWire
+import TidemarkTestTraits
 
 @testable import TidemarkClient
 
 /// A client with a pool of real connections.
-@Suite(.serialized) struct PoolTests {
+@Suite(.serialized, .ownThreads) struct PoolTests {
   private let sightings = Sightings()
 
   private func listen(port: Int = 0) async throws -> TidemarkListener {

@@ -3,8 +3,9 @@ import TidemarkCore
 import TidemarkStore
 import TidemarkStorePostgres
 import TidemarkTesting
+import TidemarkTestTraits
 
-@Suite(needsPostgres) struct LostDatabaseTests {
+@Suite(needsPostgres, .ownThreads) struct LostDatabaseTests {
   private static func impatient() -> PostgresStoreOptions {
     var options = PostgresStoreOptions()
     options.statementTimeoutMS = 200

@@ -1,5 +1,6 @@
 import Testing
 import TidemarkTesting
+import TidemarkTestTraits
 
 @Suite(needsPostgres) struct PostgresConformanceTests {
   @Test(arguments: Conformance.claims) func postgresEngineKeepsTheContract(_ claim: Conformance) throws {
@@ -7,7 +8,7 @@ import TidemarkTesting
   }
 }
 
-@Suite(needsPostgres) struct PostgresRandomHistoryTests {
+@Suite(needsPostgres, .ownThreads) struct PostgresRandomHistoryTests {
   @Test(arguments: [1, 2, 3, 4]) func enginesAgreeOnAKnownHistory(_ seed: UInt64) throws {
     try run(seed)
   }

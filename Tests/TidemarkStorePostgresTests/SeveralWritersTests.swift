@@ -5,9 +5,10 @@ import TidemarkCore
 import TidemarkStore
 import TidemarkStorePostgres
 import TidemarkTesting
+import TidemarkTestTraits
 
 /// Two processes on one database are two stores that know nothing of each other.
-@Suite(needsPostgres) struct SeveralWritersTests {
+@Suite(needsPostgres, .ownThreads) struct SeveralWritersTests {
   private static func key(_ node: Int, _ number: Int) throws -> EntityKey { try .sample("note", "\(node) \(number)") }
 
   /// Appends one change, as whoever writes to a space does: the space's row first.

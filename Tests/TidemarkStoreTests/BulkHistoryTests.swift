@@ -4,9 +4,10 @@ import TidemarkStore
 import TidemarkStorePostgres
 import TidemarkStoreSQLite
 import TidemarkTesting
+import TidemarkTestTraits
 
 /// 300 random histories of bulks, with a schema: SQLite and memory answer every item as the plainly written rules say.
-@Suite struct BulkHistoryTests {
+@Suite(.ownThreads) struct BulkHistoryTests {
   private static let historiesPerCase: UInt64 = 30
   private static let stepsPerHistory = 20
 

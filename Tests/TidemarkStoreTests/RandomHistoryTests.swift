@@ -4,9 +4,10 @@ import TidemarkStore
 import TidemarkStorePostgres
 import TidemarkStoreSQLite
 import TidemarkTesting
+import TidemarkTestTraits
 
 /// 1,000 random histories an engine: both answer every item as the plainly written rules say, and so as each other.
-@Suite struct RandomHistoryTests {
+@Suite(.ownThreads) struct RandomHistoryTests {
   private static let historiesPerCase: UInt64 = 100
   private static let stepsPerHistory = 12
 
