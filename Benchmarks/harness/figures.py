@@ -162,8 +162,13 @@ def measure_postgres(workspace, plan, results):
     bin_folder = postgres.newest()
     if not bin_folder:
         return say("PostgreSQL is not installed: it is left out")
+    try:
+        server = postgres.Server(workspace, bin_folder)
+    except (programs.Failure, KeyError) as failure:
+        # For example: it does not run as root, and its user does not come through the folders above this one.
+        return say(f"PostgreSQL does not start here ({failure}): it is left out")
     rates, batches, rounds = [], [], []
-    with postgres.Server(workspace, bin_folder) as server:
+    with server:
         beside = workspace.folder / "postgres"
         token = programs.make_token(workspace, beside, server.url)
         with programs.Daemon(workspace, beside, url=server.url) as daemon:

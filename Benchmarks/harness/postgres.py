@@ -23,11 +23,11 @@ class Server:
     """A server with the defaults of its version: every commit is on the disk before it is answered. It does not run as root."""
 
     def __init__(self, workspace, bin_folder):
+        entry = pwd.getpwnam("postgres") if os.getuid() == 0 else None
         # Other users do not come through the folder of a workspace.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tidemark-pg-", dir=workspace.folder.parent))
         self.user = []
-        if os.getuid() == 0:
-            entry = pwd.getpwnam("postgres")
+        if entry:
             os.chown(self.folder, entry.pw_uid, entry.pw_gid)
             self.user = ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
         self.control = [*self.user, str(bin_folder / "pg_ctl"), "-D", str(self.folder / "data"), "-s", "-w"]
