@@ -85,8 +85,9 @@ public final class PostgresConnection {
     guard !isLost else { throw lost("the connection was lost before") }
     guard tidemark_pq_enter_pipeline(handle) == 1 else { throw lost(nil) }
     var isPreparing: [Bool] = []
+    var preparing: Set<Int> = []
     for command in commands {
-      let isNew = !prepared.contains(command.number) && !isPreparing.indices.contains { commands[$0].number == command.number }
+      let isNew = !prepared.contains(command.number) && preparing.insert(command.number).inserted
       isPreparing.append(isNew)
       let name = "s\(command.number)"
       if isNew, tidemark_pq_send_prepare(handle, name, command.text) != 1 { throw lost(nil) }

@@ -72,11 +72,10 @@ public final class PostgresStore: EntityStore {
       SET statement_timeout = \(options.statementTimeoutMS); SET lock_timeout = \(options.lockTimeoutMS);
       SET idle_in_transaction_session_timeout = \(options.silenceTimeoutMS)
       """)
-    // Other databases that speak this protocol need not know these. A commit that is not on the disk is none; and every statement finds its rows
-    // by their keys, whatever the server believes about the sizes of tables it has not looked at since they grew.
+    // Other databases that speak this protocol need not know these. A commit that is not on the disk is none.
     try? connection.execute(
       "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
-    try? connection.execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")
+    try? connection.execute(SQL.planSettings)
     if connection.isLost { throw PostgresError.lostAtStart }
     return connection
   }

@@ -16,9 +16,13 @@ extension PostgresTransaction {
   // MARK: Keys
 
   func moveKeys(released: [HeldKey], taken: [(HeldKey, EntityID)], in space: SpaceID) throws {
-    if !released.isEmpty {
-      queue(.keyRelease, Parameters(released, in: space)) { (rows) throws(StoreError) in
-        guard rows.affected == released.count else { throw StoreError.corrupt("a key that is not held was to be released") }
+    for key in released {
+      var parameters = Parameters(space)
+      parameters.add(key.type.text)
+      parameters.add(key.key.text)
+      parameters.add(KeyValue.stored(key.value))
+      queue(.keyRelease, parameters) { (rows) throws(StoreError) in
+        guard rows.affected == 1 else { throw StoreError.corrupt("a key that is not held was to be released") }
       }
     }
     guard !taken.isEmpty else { return }
@@ -35,9 +39,15 @@ extension PostgresTransaction {
   // MARK: References
 
   func moveReferences(released: [HeldReference], taken: [HeldReference], in space: SpaceID) throws {
-    if !released.isEmpty {
-      queue(.referenceRelease, Parameters(released, in: space)) { (rows) throws(StoreError) in
-        guard rows.affected == released.count else { throw StoreError.corrupt("a reference that is not there was to be removed") }
+    for reference in released {
+      var parameters = Parameters(space)
+      parameters.add(reference.target.type.text)
+      parameters.add(Array(reference.target.id.text.utf8))
+      parameters.add(reference.source.type.text)
+      parameters.add(Array(reference.source.id.text.utf8))
+      parameters.add(reference.field.text)
+      queue(.referenceRelease, parameters) { (rows) throws(StoreError) in
+        guard rows.affected == 1 else { throw StoreError.corrupt("a reference that is not there was to be removed") }
       }
     }
     if !taken.isEmpty { queue(.referenceTake, Parameters(taken, in: space)) }

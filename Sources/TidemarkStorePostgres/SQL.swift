@@ -2,6 +2,9 @@ internal import TidemarkPostgres
 
 /// Every statement of the engine. Columns are used by number next to where a statement runs.
 ///
+/// What is looked up for each element of a list is a `LATERAL` with a `LIMIT`: a planner can neither turn the order of such a join round nor leave
+/// out a part of the key, whatever it believes about the sizes of tables.
+///
 /// docs/decisions/postgres-statements.md lists what they need of a database.
 enum SQL: Int, CaseIterable {
   case beginRead, beginWrite, commit, rollback
@@ -15,6 +18,14 @@ enum SQL: Int, CaseIterable {
   case heldKeys, heldReferences, referencesHeld
   case referrers, referenceTake, referenceRelease, referenceReleaseAll, referenceDelete
   case tokens, tokenRoles, tokenInsert, tokenRoleInsert, tokenDelete, tokenRoleDelete
+
+  /// What a connection asks of the server's planner, of which a server takes what it knows: every statement finds its rows by their keys and in the
+  /// order of a key, and no plan is made anew or compiled.
+  static let planSettings = """
+    SELECT set_config(s.name, s.value, false) FROM (VALUES ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'),
+    ('enable_sort', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('enable_material', 'off'),
+    ('plan_cache_mode', 'force_generic_plan'), ('jit', 'off')) AS s (name, value) WHERE current_setting(s.name, true) IS NOT NULL
+    """
 
   private static let spaceColumns = """
     id, name, epoch, created_at_us, revision, chain_hash, changed_at_us, alive_count, history_floor, feed_floor, fence,
@@ -74,8 +85,8 @@ enum SQL: Int, CaseIterable {
       """
       SELECT \(SQL.entityColumns), k.place
       FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS k (type, id, place)
-      JOIN head h ON h.space = $1 AND h.type = k.type AND h.id = k.id
-      LEFT JOIN log l ON l.space = $1 AND l.revision = h.revision
+      CROSS JOIN LATERAL (SELECT * FROM head WHERE space = $1 AND type = k.type AND id = k.id LIMIT 1) AS h
+      LEFT JOIN LATERAL (SELECT * FROM log WHERE space = $1 AND revision = h.revision LIMIT 1) AS l ON true
       """
     case .entityPage:
       // The lengths of the fields are summed up before any of them is read, so that what is behind the end of the page is not.
@@ -85,7 +96,8 @@ enum SQL: Int, CaseIterable {
         SELECT page.*, coalesce(sum(octet_length(fields)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), -1)
           AS bytes_before
         FROM (
-          SELECT \(SQL.entityColumns), h.id FROM head h LEFT JOIN log l ON l.space = $1 AND l.revision = h.revision
+          SELECT \(SQL.entityColumns), h.id FROM head h
+          LEFT JOIN LATERAL (SELECT * FROM log WHERE space = $1 AND revision = h.revision LIMIT 1) AS l ON true
           WHERE h.space = $1 AND h.type = $2 AND h.id > $3 AND h.life BETWEEN $4 AND $5 ORDER BY h.id LIMIT $6
         ) AS page
       ) AS page
@@ -118,10 +130,13 @@ enum SQL: Int, CaseIterable {
       SELECT $1::int4, u.* FROM unnest($2::text[], $3::bytea[], $4::int8[], $5::int8[], $6::int2[]) AS u
       """
     case .headMove:
+      // An UPDATE with a join could be planned from the table to the list. A head that is not there is not made, and so not counted.
       """
-      UPDATE head SET version = u.version, revision = u.revision, life = u.life
-      FROM unnest($2::text[], $3::bytea[], $4::int8[], $5::int8[], $6::int2[]) AS u (type, id, version, revision, life)
-      WHERE head.space = $1 AND head.type = u.type AND head.id = u.id
+      INSERT INTO head (space, type, id, version, revision, life)
+      SELECT $1::int4, u.* FROM unnest($2::text[], $3::bytea[], $4::int8[], $5::int8[], $6::int2[])
+      AS u (type, id, version, revision, life)
+      CROSS JOIN LATERAL (SELECT 1 FROM head WHERE space = $1 AND type = u.type AND id = u.id LIMIT 1) AS h
+      ON CONFLICT (space, type, id) DO UPDATE SET version = excluded.version, revision = excluded.revision, life = excluded.life
       """
     case .headPage:
       """
@@ -132,7 +147,7 @@ enum SQL: Int, CaseIterable {
       """
       SELECT r.content, r.code, r.version, r.revision, r.at_us, r.checksum, k.place
       FROM unnest($3::bytea[]) WITH ORDINALITY AS k (operation, place)
-      JOIN receipt r ON r.space = $1 AND r.principal = $2 AND r.operation = k.operation
+      CROSS JOIN LATERAL (SELECT * FROM receipt WHERE space = $1 AND principal = $2 AND operation = k.operation LIMIT 1) AS r
       """
     case .receiptInsert:
       """
@@ -152,18 +167,16 @@ enum SQL: Int, CaseIterable {
     case .keyHolders:
       """
       SELECT h.id, k.place FROM unnest($2::text[], $3::text[], $4::bytea[]) WITH ORDINALITY AS k (type, key, value, place)
-      JOIN held_key h ON h.space = $1 AND h.type = k.type AND h.key = k.key AND h.value = k.value
+      CROSS JOIN LATERAL (
+        SELECT id FROM held_key WHERE space = $1 AND type = k.type AND key = k.key AND value = k.value LIMIT 1
+      ) AS h
       """
     case .keyTake:
       """
       INSERT INTO held_key (space, type, key, value, id, whole_value)
       SELECT $1::int4, u.* FROM unnest($2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[]) AS u
       """
-    case .keyRelease:
-      """
-      DELETE FROM held_key h USING unnest($2::text[], $3::text[], $4::bytea[]) AS u (type, key, value)
-      WHERE h.space = $1 AND h.type = u.type AND h.key = u.key AND h.value = u.value
-      """
+    case .keyRelease: "DELETE FROM held_key WHERE space = $1 AND type = $2 AND key = $3 AND value = $4"
     case .keyReleaseAll: "DELETE FROM held_key WHERE space = $1 AND type = $2 AND key = $3"
     case .keyDelete: "DELETE FROM held_key WHERE space = $1"
     case .heldKeys:
@@ -181,8 +194,10 @@ enum SQL: Int, CaseIterable {
       """
       SELECT u.place FROM unnest($2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::text[]) WITH ORDINALITY
       AS u (target_type, target_id, source_type, source_id, field, place)
-      JOIN held_reference h ON h.space = $1 AND h.target_type = u.target_type AND h.target_id = u.target_id
-      AND h.source_type = u.source_type AND h.source_id = u.source_id AND h.field = u.field
+      CROSS JOIN LATERAL (
+        SELECT 1 FROM held_reference WHERE space = $1 AND target_type = u.target_type AND target_id = u.target_id
+        AND source_type = u.source_type AND source_id = u.source_id AND field = u.field LIMIT 1
+      ) AS h
       """
     case .referrers:
       """
@@ -196,10 +211,8 @@ enum SQL: Int, CaseIterable {
       """
     case .referenceRelease:
       """
-      DELETE FROM held_reference h USING unnest($2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::text[])
-      AS u (target_type, target_id, source_type, source_id, field)
-      WHERE h.space = $1 AND h.target_type = u.target_type AND h.target_id = u.target_id AND h.source_type = u.source_type
-      AND h.source_id = u.source_id AND h.field = u.field
+      DELETE FROM held_reference WHERE space = $1 AND target_type = $2 AND target_id = $3 AND source_type = $4
+      AND source_id = $5 AND field = $6
       """
     case .referenceReleaseAll: "DELETE FROM held_reference WHERE space = $1 AND source_type = $2 AND field = $3"
     default: "DELETE FROM held_reference WHERE space = $1"
