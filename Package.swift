@@ -183,7 +183,7 @@ let package = Package(
         .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
-    .testTarget(name: "ConfigurationTests", dependencies: ["tidemarkd", arguments], swiftSettings: strict),
+    .testTarget(name: "ConfigurationTests", dependencies: ["TidemarkStorePostgres", "tidemarkd", arguments], swiftSettings: strict),
     .testTarget(
       name: "TidemarkClientTests",
       dependencies: [

@@ -10,7 +10,7 @@
   X(PQsetNoticeReceiver) X(PQsendQuery) X(PQsendPrepare) X(PQsendQueryPrepared) X(PQenterPipelineMode)                    \
   X(PQexitPipelineMode) X(PQpipelineSync) X(PQflush) X(PQconsumeInput) X(PQisBusy) X(PQgetResult) X(PQclear)              \
   X(PQresultStatus) X(PQresultErrorMessage) X(PQresultErrorField) X(PQntuples) X(PQnfields) X(PQgetisnull) X(PQgetvalue)  \
-  X(PQgetlength) X(PQcmdTuples) X(PQcmdStatus)
+  X(PQgetlength) X(PQcmdTuples) X(PQcmdStatus) X(PQsendFlushRequest) X(PQhost) X(PQhostaddr) X(PQsslInUse) X(PQgssEncInUse)
 
 #define MEMBER(name) __typeof__(&name) name;
 static struct { FUNCTIONS(MEMBER) } pq;
@@ -77,3 +77,7 @@ char *tidemark_pq_value(const PGresult *r, int row, int column) { return pq.PQge
 int tidemark_pq_length(const PGresult *r, int row, int column) { return pq.PQgetlength(r, row, column); }
 char *tidemark_pq_command_tuples(PGresult *r) { return pq.PQcmdTuples(r); }
 char *tidemark_pq_command_status(PGresult *r) { return pq.PQcmdStatus(r); }
+int tidemark_pq_send_flush_request(PGconn *c) { return pq.PQsendFlushRequest(c); }
+char *tidemark_pq_host(const PGconn *c) { return pq.PQhost(c); }
+char *tidemark_pq_host_address(const PGconn *c) { return pq.PQhostaddr(c); }
+int tidemark_pq_is_encrypted(PGconn *c) { return pq.PQsslInUse(c) || pq.PQgssEncInUse(c); }

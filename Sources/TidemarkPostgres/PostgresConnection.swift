@@ -20,6 +20,8 @@ public final class PostgresConnection {
 
   private let handle: OpaquePointer
   private let answerTimeoutMS: Int32
+  /// How long the answer that is waited for now may take.
+  private var patienceMS: Int32
   private var prepared: Set<Int> = []
   /// Nothing more is sent on this connection.
   public private(set) var isLost = false
@@ -27,20 +29,25 @@ public final class PostgresConnection {
   /// Connects.
   ///
   /// - Parameters:
-  ///   - url: as libpq takes it (PostgreSQL documentation, 34.1.1.2). A password comes from `PGPASSWORD`, `PGPASSFILE` or `passfile`.
+  ///   - url: as libpq takes it (PostgreSQL documentation, 34.1.1.2).
+  ///   - password: when it is `nil`, it comes from `PGPASSWORD`, `PGPASSFILE` or `passfile`.
   ///   - connectTimeoutSeconds: at least 2, for each address.
   ///   - answerTimeoutMS: how long one answer of the server may take.
   /// - Throws: `PostgresError` with `isConnectionLost`.
-  public init(url: String, connectTimeoutSeconds: Int = 5, answerTimeoutMS: Int32 = 35_000) throws(PostgresError) {
+  public init(
+    url: String, password: String? = nil, connectTimeoutSeconds: Int = 5, answerTimeoutMS: Int32 = 35_000
+  ) throws(PostgresError) {
     self.answerTimeoutMS = answerTimeoutMS
+    patienceMS = answerTimeoutMS
     if let failure = tidemark_pq_load() {
       throw PostgresError(state: "", isConnectionLost: true, message: String(cString: failure))
     }
     // What stands before `dbname` is overridden by the URL, what stands behind it is not.
-    let settings = [
+    var settings = [
       ("connect_timeout", "\(connectTimeoutSeconds)"), ("keepalives_idle", "30"), ("keepalives_interval", "10"),
       ("keepalives_count", "3"), ("fallback_application_name", "tidemark"), ("dbname", url), ("client_encoding", "UTF8"),
     ]
+    if let password { settings.append(("password", password)) }
     let keys = settings.map { strdup($0.0) }
     let values = settings.map { strdup($0.1) }
     defer { for text in keys + values { free(text) } }
@@ -62,10 +69,26 @@ public final class PostgresConnection {
     return status == PQTRANS_INTRANS || status == PQTRANS_INERROR
   }
 
+  /// Where the server is: its address, or the folder of its socket.
+  public var host: String {
+    let address = String(cString: tidemark_pq_host_address(handle))
+    return address.isEmpty ? String(cString: tidemark_pq_host(handle)) : address
+  }
+
+  /// Whether what is sent is encrypted.
+  public var isEncrypted: Bool { tidemark_pq_is_encrypted(handle) != 0 }
+
+  /// Lets nothing more be sent.
+  public func giveUp() { isLost = true }
+
   // MARK: Statements
 
   /// Runs statements without parameters, separated by semicolons; together they are one transaction. Their rows are dropped.
-  public func execute(_ text: String) throws(PostgresError) {
+  ///
+  /// - Parameter timeoutMS: how long each answer may take, when it is not the time of the connection.
+  public func execute(_ text: String, timeoutMS: Int32? = nil) throws(PostgresError) {
+    patienceMS = timeoutMS ?? answerTimeoutMS
+    defer { patienceMS = answerTimeoutMS }
     guard !isLost else { throw lost("the connection was lost before") }
     guard tidemark_pq_send_query(handle, text) == 1 else { throw lost(nil) }
     try send()
@@ -80,8 +103,11 @@ public final class PostgresConnection {
 
   /// Sends commands together and waits once for all answers. After the first that fails none is run.
   ///
+  /// - Parameter firstAnswerTimeoutMS: how long the answer to the first may take, which the server then sends without waiting for the others.
   /// - Returns: the answer to each.
-  public func run(_ commands: [Command]) throws(PostgresError) -> [Rows] {
+  public func run(_ commands: [Command], firstAnswerTimeoutMS: Int32? = nil) throws(PostgresError) -> [Rows] {
+    patienceMS = firstAnswerTimeoutMS ?? answerTimeoutMS
+    defer { patienceMS = answerTimeoutMS }
     guard !isLost else { throw lost("the connection was lost before") }
     guard tidemark_pq_enter_pipeline(handle) == 1 else { throw lost(nil) }
     var isPreparing: [Bool] = []
@@ -93,6 +119,8 @@ public final class PostgresConnection {
       if isNew, tidemark_pq_send_prepare(handle, name, command.text) != 1 { throw lost(nil) }
       let isSent = command.parameters.withUnsafeValues { tidemark_pq_send_prepared(handle, name, $0, $1, $2, $3) }
       if isSent != 1 { throw lost(nil) }
+      let isAsked = firstAnswerTimeoutMS == nil || isPreparing.count > 1 || tidemark_pq_send_flush_request(handle) == 1
+      if !isAsked { throw lost(nil) }
     }
     guard tidemark_pq_pipeline_sync(handle) == 1 else { throw lost(nil) }
     try send()
@@ -107,6 +135,7 @@ public final class PostgresConnection {
         if isLost { break }
       }
       do throws(PostgresError) { answers.append(try answer()) } catch { failure = failure ?? error }
+      patienceMS = answerTimeoutMS
       if isLost { break }
     }
     if !isLost {
@@ -176,10 +205,10 @@ public final class PostgresConnection {
     var descriptor = pollfd(fd: tidemark_pq_socket(handle), events: events, revents: 0)
     guard descriptor.fd >= 0 else { throw lost(nil) }
     while true {
-      let count = poll(&descriptor, 1, answerTimeoutMS)
+      let count = poll(&descriptor, 1, patienceMS)
       if count > 0 { return descriptor.revents }
       if count < 0, errno == EINTR { continue }
-      throw lost("the server did not answer within \(answerTimeoutMS) ms")
+      throw lost("the server did not answer within \(patienceMS) ms")
     }
   }
 

@@ -8,35 +8,41 @@ public import TidemarkStore
 /// writes them; different spaces do not wait for each other. docs/decisions/postgres-statements.md lists the statements and what they need.
 ///
 /// When the database goes away, what is under way throws `StoreError` with code `unavailable`, or `outcomeUnknown` when the answer to a commit was
-/// lost. Every later read and write connects anew.
+/// lost. Later reads and writes connect anew.
+///
+/// Connections are shared by the threads that read and write: each transaction leases one (`ConnectionPool`).
 public final class PostgresStore: EntityStore {
-  private let url: String
   private let options: PostgresStoreOptions
+  private let pool: ConnectionPool
   private let hasWriter = Mutex(false)
 
   public var engineName: String { "postgres" }
   public var hasOneWriter: Bool { false }
+  public var connections: ConnectionCounts? { pool.counts }
 
   /// Opens the store in a database. Makes its tables when there are none.
   ///
-  /// - Parameter url: as libpq takes it. The password comes from `PGPASSWORD`, or from the file that `PGPASSFILE` or `passfile` names.
+  /// - Parameter url: as libpq takes it. The password comes from `PostgresStoreOptions.passwordFile`, from `PGPASSWORD`, or from the file
+  ///   that `PGPASSFILE` or `passfile` names.
   /// - Throws: `StoreError` with code `unavailable` when the database cannot be reached or refuses, `unknownFormat`, `full` or `corrupt`.
   public static func open(url: String, options: PostgresStoreOptions = PostgresStoreOptions()) throws -> PostgresStore {
-    let store = PostgresStore(url: url, options: options)
+    let opener = ConnectionOpener(url: url, options: options)
+    let pool = ConnectionPool(options: options.pool, random: options.random) { () throws(StoreError) in try opener.open() }
+    let lease = try pool.lease()
+    defer { pool.giveBack(lease) }
     try translatingErrors {
-      let connection = try store.connect()
-      let encoding = try connection.run([.init(number: -2, text: "SELECT current_setting('server_encoding')")])
+      let encoding = try lease.connection.run([.init(number: -2, text: "SELECT current_setting('server_encoding')")])
       guard encoding.first?.first?.text(at: 0) == "UTF8" else {
         throw StoreError(.unknownFormat, "the database does not keep text as UTF8; make one with ENCODING 'UTF8'")
       }
-      try Tables.prepare(connection)
+      try Tables.prepare(lease.connection)
     }
-    return store
+    return PostgresStore(options: options, pool: pool)
   }
 
-  private init(url: String, options: PostgresStoreOptions) {
-    self.url = url
+  private init(options: PostgresStoreOptions, pool: ConnectionPool) {
     self.options = options
+    self.pool = pool
   }
 
   public func openWriter() throws -> any StoreWriter {
@@ -60,23 +66,6 @@ public final class PostgresStore: EntityStore {
   }
 
   private func makeSession(_ begin: SQL) -> Session {
-    Session(begin: begin) { [self] () throws(PostgresError) in try connect() }
-  }
-
-  private func connect() throws(PostgresError) -> PostgresConnection {
-    let connection = try PostgresConnection(
-      url: url, connectTimeoutSeconds: options.connectTimeoutSeconds,
-      answerTimeoutMS: options.statementTimeoutMS + options.answerMarginMS)
-    try connection.execute(
-      """
-      SET statement_timeout = \(options.statementTimeoutMS); SET lock_timeout = \(options.lockTimeoutMS);
-      SET idle_in_transaction_session_timeout = \(options.silenceTimeoutMS)
-      """)
-    // Other databases that speak this protocol need not know these. A commit that is not on the disk is none.
-    try? connection.execute(
-      "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
-    try? connection.execute(SQL.planSettings)
-    if connection.isLost { throw PostgresError.lostAtStart }
-    return connection
+    Session(begin: begin, pool: pool, checkTimeoutMS: Int32(clamping: options.connectTimeoutSeconds &* 1_000))
   }
 }

@@ -1,5 +1,15 @@
-/// How long a `PostgresStore` waits for the database. The defaults fit a daemon.
+/// How a `PostgresStore` uses its database. The defaults fit a daemon beside several others on a small server.
 public struct PostgresStoreOptions: Sendable {
+  /// How many connections are kept, at least 1.
+  public var poolSize = 8
+  /// How many more may be open while they are needed; they are closed when they are given back.
+  public var poolOverflow = 4
+  /// How long a transaction waits for a connection while all are in use, in milliseconds.
+  public var poolWaitMS: Int32 = 5_000
+  /// A connection is replaced once it is this old, in seconds, give or take an eighth, so that not all are replaced at once.
+  public var connectionAgeSeconds: Int32 = 1_800
+  /// A connection on which nothing ran for this long, in seconds, has to answer within `connectTimeoutSeconds` when it is used again, or is replaced.
+  public var checkAfterIdleSeconds: Int32 = 30
   /// How long connecting to one address may take, in seconds; at least 2.
   public var connectTimeoutSeconds = 5
   /// How long one statement may take on the server, in milliseconds (`statement_timeout`).
@@ -11,6 +21,18 @@ public struct PostgresStoreOptions: Sendable {
   public var silenceTimeoutMS: Int32 = 60_000
   /// How much longer than `statementTimeoutMS` an answer may be on its way before the connection counts as lost, in milliseconds.
   public var answerMarginMS: Int32 = 5_000
+  /// A file that holds the password and nothing else, read anew for every connection; `nil` to leave the password to libpq.
+  public var passwordFile: String?
+  /// Is told once what an operator should know of, in a sentence.
+  public var warn: @Sendable (String) -> Void = { _ in }
+  /// Spreads ages and back-offs.
+  public var random: @Sendable () -> UInt64 = { UInt64.random(in: 0...UInt64.max) }
 
   public init() {}
+
+  var pool: PoolState.Options {
+    PoolState.Options(
+      size: poolSize, overflow: poolOverflow, waitMax: .milliseconds(poolWaitMS), ageMax: .seconds(connectionAgeSeconds),
+      checkAfterIdle: .seconds(checkAfterIdleSeconds))
+  }
 }

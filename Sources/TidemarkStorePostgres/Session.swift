@@ -1,23 +1,25 @@
 internal import TidemarkPostgres
 internal import TidemarkStore
 
-/// A connection that is opened anew when it was lost, and the transaction on it. Used by one thread at a time.
+/// The transactions of one thread, each on a connection that is leased for it.
 ///
 /// ```
 /// idle      start -> started
-/// started   the first statement goes to the server together with BEGIN -> begun, or broken. A connection that turns out to be lost here
-///           is opened anew once: nothing has been done on it
+/// started   the first statement leases a connection and goes to the server together with BEGIN -> begun, or broken. A connection that turns out
+///           to be lost here is replaced: nothing has been done on it
 /// begun     each further statement -> begun, or broken
-/// broken    every statement throws the error that broke it; rollBack -> idle
+/// broken    every statement throws the error that broke it
+/// any       commit, rollBack -> idle: the connection is given back
 /// ```
 /// Statements whose answer nobody waits for are kept until one is waited for, and go to the server together with it.
 final class Session {
   /// The transaction is undone and may be run again at once: it met another one.
   private(set) var mayRunAgain = false
 
-  private let open: () throws(PostgresError) -> PostgresConnection
+  private let pool: ConnectionPool
   private let begin: SQL
-  private var connection: PostgresConnection?
+  private let checkTimeoutMS: Int32
+  private var lease: ConnectionPool.Lease?
   private var hasBegun = false
   private var broken: StoreError?
   private var waiting: [Statement] = []
@@ -27,21 +29,25 @@ final class Session {
     var check: (Rows) throws(StoreError) -> Void
   }
 
-  /// - Parameter begin: the statement that begins a transaction.
-  init(begin: SQL, open: @escaping () throws(PostgresError) -> PostgresConnection) {
+  /// - Parameters:
+  ///   - begin: the statement that begins a transaction.
+  ///   - checkTimeoutMS: how long the answer to it may take on a connection that may have been lost.
+  init(begin: SQL, pool: ConnectionPool, checkTimeoutMS: Int32) {
     self.begin = begin
-    self.open = open
+    self.pool = pool
+    self.checkTimeoutMS = checkTimeoutMS
   }
 
-  /// Connects, so that an error shows now.
-  func connect() throws { connection = try translatingErrors { try open() } }
+  deinit { giveBack() }
+
+  /// Leases a connection and gives it back, so that an error shows now.
+  func connect() throws { pool.giveBack(try pool.lease()) }
 
   /// Begins a transaction. Nothing is sent.
   func start() {
-    hasBegun = false
+    rollBack()
     broken = nil
     mayRunAgain = false
-    waiting = []
   }
 
   // MARK: Statements
@@ -79,32 +85,26 @@ final class Session {
     }
   }
 
-  private func send(_ commands: [PostgresConnection.Command]) throws(PostgresError) -> [Rows] {
-    if hasBegun, let connection { return try connection.run(commands) }
+  private func send(_ commands: [PostgresConnection.Command]) throws -> [Rows] {
+    if hasBegun, let lease { return try lease.connection.run(commands) }
     let all = [PostgresConnection.Command(begin)] + commands
-    let wasOpen = connection.map { !$0.isLost } ?? false
-    var answers: [Rows]
-    do throws(PostgresError) { answers = try live().run(all) } catch {
-      // It may have been lost long ago: the server was started anew meanwhile.
-      guard wasOpen, error.isConnectionLost else {
-        hasBegun = connection?.isInTransaction ?? false
-        throw error
+    var current = try lease ?? pool.lease()
+    lease = current
+    while true {
+      do throws(PostgresError) {
+        var answers = try current.connection.run(all, firstAnswerTimeoutMS: current.isStale ? checkTimeoutMS : nil)
+        hasBegun = true
+        answers.removeFirst()
+        return answers
+      } catch {
+        hasBegun = current.connection.isInTransaction
+        // It may have been lost long ago: the server was started anew meanwhile. One that was just opened cannot.
+        guard current.isUsed, error.isConnectionLost else { throw error }
       }
-      connection = nil
-      answers = try live().run(all)
+      lease = nil
+      current = try pool.replace(current)
+      lease = current
     }
-    hasBegun = true
-    answers.removeFirst()
-    return answers
-  }
-
-  /// The connection, opened anew when there is none.
-  private func live() throws(PostgresError) -> PostgresConnection {
-    if let connection, !connection.isLost { return connection }
-    connection = nil
-    let opened = try open()
-    connection = opened
-    return opened
   }
 
   // MARK: The end
@@ -119,34 +119,40 @@ final class Session {
   /// Commits. Throws the error that broke the transaction, and `outcomeUnknown` when the answer to the commit was lost.
   func commit() throws {
     _ = try flush()
-    guard hasBegun, let connection else { return }
+    guard hasBegun, let lease else { return }
     do throws(PostgresError) {
-      let answer = try connection.run([.init(.commit)]).first
+      let answer = try lease.connection.run([.init(.commit)]).first
       // A server that undoes a transaction in place of committing it says so, and not as an error.
       if answer?.command == "ROLLBACK" { breakOff(StoreError(.unavailable, "the server undid the transaction")) }
     } catch {
       if error.isTransient { mayRunAgain = true }
       if error.leavesOutcomeUnknown {
-        self.connection = nil
+        lease.connection.giveUp()
         broken = StoreError(.outcomeUnknown, "postgres: no answer to the commit: \(error)")
       } else {
         broken = StoreError(error)
       }
     }
-    hasBegun = false
+    rollBack()
     if let broken { throw broken }
   }
 
-  /// Undoes what was not committed. A server that cannot be told undoes it when the connection ends.
+  /// Undoes what was not committed, and gives the connection back. A server that cannot be told undoes it when the connection ends.
   func rollBack() {
     waiting = []
     hasBegun = false
-    guard let connection, connection.isLost || connection.isInTransaction else { return }
-    if connection.isLost {
-      self.connection = nil
-    } else {
-      do { _ = try connection.run([.init(.rollback)]) } catch { self.connection = nil }
+    if let connection = lease?.connection, !connection.isLost, connection.isInTransaction {
+      // One on which this fails is lost.
+      _ = try? connection.run([.init(.rollback)])
+      if connection.isInTransaction { connection.giveUp() }
     }
+    giveBack()
+  }
+
+  private func giveBack() {
+    guard let lease else { return }
+    self.lease = nil
+    pool.giveBack(lease)
   }
 }
 

@@ -39,6 +39,7 @@ public final class SQLiteStore: EntityStore {
 
   public var engineName: String { "sqlite" }
   public var hasOneWriter: Bool { true }
+  public var connections: ConnectionCounts? { nil }
 
   /// Opens the store in a folder. Makes the folder and an empty store when there is none.
   ///

@@ -12,6 +12,7 @@ public final class MemoryStore: EntityStore {
 
   public var engineName: String { "memory" }
   public var hasOneWriter: Bool { true }
+  public var connections: ConnectionCounts? { nil }
 
   public func openWriter() throws -> any StoreWriter {
     let isTaken = hasWriter.withLock { hasWriter in

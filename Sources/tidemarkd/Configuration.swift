@@ -1,4 +1,5 @@
 import Logging
+import TidemarkStorePostgres
 import TidemarkTransport
 
 /// Everything a deployment decides, typed and checked.
@@ -22,6 +23,8 @@ struct Configuration {
   var entityCacheBytesMax = 32 * 1024 * 1024
   /// How long running calls may take after SIGTERM.
   var drainTimeoutMilliseconds: Int64 = 10_000
+  /// How a store on PostgreSQL is used.
+  var postgres = PostgresStoreOptions()
   var limits = ServerLimits()
 
   enum LogFormat: String, CaseIterable { case text, json }
@@ -56,7 +59,7 @@ enum StoreURL: Equatable {
     let user = authority.lastIndex(of: "@").map { authority[..<$0] } ?? ""
     guard !user.contains(":"), !query.split(separator: "&").contains(where: { $0.hasPrefix("password=") }) else {
       throw ConfigurationError(
-        "the URL of the store has a password in it, which others can read; put it into a file named by PGPASSFILE, or into PGPASSWORD"
+        "the URL of the store has a password in it, which others can read; put it into a file of its own (--postgres-password-file)"
       )
     }
     return url
@@ -120,6 +123,11 @@ extension Configuration {
     if limits.connectionsPerAddressMax > limits.connectionsMax {
       throw ConfigurationError(
         "connections_per_address_max (\(limits.connectionsPerAddressMax)) is above connections_max (\(limits.connectionsMax))")
+    }
+    if postgres.lockTimeoutMS > postgres.statementTimeoutMS {
+      throw ConfigurationError(
+        "postgres_lock_timeout_ms (\(postgres.lockTimeoutMS)) is above postgres_statement_timeout_ms (\(postgres.statementTimeoutMS)), "
+          + "which ends the statement first")
     }
   }
 

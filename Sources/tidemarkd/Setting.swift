@@ -38,12 +38,14 @@ struct Setting: Sendable {
   /// The flags that may stand alone, meaning true.
   static let switches: Set<String> = Set(all.filter { $0.form == "true|false" }.map(\.flag))
 
-  static let all: [Setting] = [
+  static let all: [Setting] = general + postgres + connections
+
+  private static let general: [Setting] = [
     Setting(
       key: "store", form: "URL",
       help:
-        "Where entities are kept: sqlite:FOLDER, or postgres://USER@HOST/DATABASE with the password in the file that PGPASSFILE "
-        + "names, or in PGPASSWORD. Default: sqlite:tidemark-data"
+        "Where entities are kept: sqlite:FOLDER, or postgres://USER@HOST/DATABASE?sslmode=verify-full with the password in a file "
+        + "(--postgres-password-file). Default: sqlite:tidemark-data"
     ) { $1.store = try StoreURL($0) },
     Setting(
       key: "listen", form: "HOST:PORT", help: "The address to listen on; port 0 lets the system choose. Default: 127.0.0.1:8433"
@@ -78,6 +80,9 @@ struct Setting: Sendable {
       key: "drain_timeout_ms", form: "MS",
       help: "How long running calls may take after SIGTERM or SIGINT, in milliseconds. Default: 10000"
     ) { $1.drainTimeoutMilliseconds = Int64(try int($0, 0...3_600_000)) },
+  ]
+
+  private static let connections: [Setting] = [
     Setting(key: "connections_max", form: "N", help: "Connections at once. Default: \(ServerLimits().connectionsMax)") {
       $1.limits.connectionsMax = try int($0, 1...1_000_000)
     },
@@ -132,7 +137,7 @@ struct Setting: Sendable {
     },
   ]
 
-  private static func bool(_ text: String) throws -> Bool {
+  static func bool(_ text: String) throws -> Bool {
     switch text {
     case "true", "1", "yes", "on": return true
     case "false", "0", "no", "off": return false
@@ -140,7 +145,7 @@ struct Setting: Sendable {
     }
   }
 
-  private static func int(_ text: String, _ range: ClosedRange<Int>) throws -> Int {
+  static func int(_ text: String, _ range: ClosedRange<Int>) throws -> Int {
     guard let number = Int(text), range.contains(number) else {
       throw ConfigurationError("'\(text)' is no whole number from \(range.lowerBound) to \(range.upperBound)")
     }

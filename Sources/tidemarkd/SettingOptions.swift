@@ -28,6 +28,7 @@ struct SettingOptions: ParsableArguments {
   var entityCacheBytesMax: String?
   @Option(name: .long, help: help("drain_timeout_ms"))
   var drainTimeoutMs: String?
+  @OptionGroup var postgres: PostgresOptions
   @Option(name: .long, help: help("connections_max"))
   var connectionsMax: String?
   @Option(name: .long, help: help("connections_per_address_max"))
@@ -97,12 +98,52 @@ struct SettingOptions: ParsableArguments {
       ("keepalive_interval_ms", keepaliveIntervalMs), ("keepalive_timeout_ms", keepaliveTimeoutMs),
       ("write_stall_timeout_ms", writeStallTimeoutMs),
     ]
-    return given.reduce(into: [:]) { values, flag in values[flag.0] = flag.1 }
+    return (given + postgres.values).reduce(into: [:]) { values, flag in values[flag.0] = flag.1 }
   }
 
   fileprivate static func help(_ key: String) -> ArgumentHelp {
     let setting = Setting.all.first { $0.key == key }
     return ArgumentHelp(setting.map(\.help) ?? "", valueName: setting?.form ?? "VALUE")
+  }
+}
+
+/// The flags of a store on PostgreSQL.
+struct PostgresOptions: ParsableArguments {
+  @Option(name: .long, help: SettingOptions.help("postgres_password_file"))
+  var postgresPasswordFile: String?
+  @Option(name: .long, help: SettingOptions.help("postgres_pool_size"))
+  var postgresPoolSize: String?
+  @Option(name: .long, help: SettingOptions.help("postgres_pool_overflow"))
+  var postgresPoolOverflow: String?
+  @Option(name: .long, help: SettingOptions.help("postgres_pool_wait_ms"))
+  var postgresPoolWaitMs: String?
+  @Option(name: .long, help: SettingOptions.help("postgres_connection_age_s"))
+  var postgresConnectionAgeS: String?
+  @Option(name: .long, help: SettingOptions.help("postgres_check_after_idle_s"))
+  var postgresCheckAfterIdleS: String?
+  @Option(name: .long, help: SettingOptions.help("postgres_connect_timeout_s"))
+  var postgresConnectTimeoutS: String?
+  @Option(name: .long, help: SettingOptions.help("postgres_statement_timeout_ms"))
+  var postgresStatementTimeoutMs: String?
+  @Option(name: .long, help: SettingOptions.help("postgres_lock_timeout_ms"))
+  var postgresLockTimeoutMs: String?
+  @Option(name: .long, help: SettingOptions.help("postgres_idle_in_transaction_timeout_ms"))
+  var postgresIdleInTransactionTimeoutMs: String?
+
+  /// The flags that were given, by key of their setting.
+  fileprivate var values: [(String, String?)] {
+    [
+      ("postgres_password_file", postgresPasswordFile),
+      ("postgres_pool_size", postgresPoolSize),
+      ("postgres_pool_overflow", postgresPoolOverflow),
+      ("postgres_pool_wait_ms", postgresPoolWaitMs),
+      ("postgres_connection_age_s", postgresConnectionAgeS),
+      ("postgres_check_after_idle_s", postgresCheckAfterIdleS),
+      ("postgres_connect_timeout_s", postgresConnectTimeoutS),
+      ("postgres_statement_timeout_ms", postgresStatementTimeoutMs),
+      ("postgres_lock_timeout_ms", postgresLockTimeoutMs),
+      ("postgres_idle_in_transaction_timeout_ms", postgresIdleInTransactionTimeoutMs),
+    ]
   }
 }
 
@@ -112,7 +153,14 @@ struct StoreOptions: ParsableArguments {
   var config: String?
   @Option(name: .long, help: SettingOptions.help("store"))
   var store: String?
+  @Option(name: .long, help: SettingOptions.help("postgres_password_file"))
+  var postgresPasswordFile: String?
 
   /// See `SettingOptions.resolve`.
-  func resolve() throws -> Configuration { try SettingOptions.resolve(store.map { ["store": $0] } ?? [:], config) }
+  func resolve() throws -> Configuration {
+    var values: [String: String] = [:]
+    values["store"] = store
+    values["postgres_password_file"] = postgresPasswordFile
+    return try SettingOptions.resolve(values, config)
+  }
 }

@@ -64,7 +64,7 @@ struct StartFailure: Error {
     case .unknownFormat: "Start the version of tidemarkd that made it, or give this one a database of its own."
     case .corrupt: "Restore the database from a backup."
     case .locked, .unavailable, .outcomeUnknown, .failed:
-      "Is the database running, and is the URL right? The password belongs into the file that PGPASSFILE names, or into PGPASSWORD."
+      "Is the database running, and is the URL right? The password belongs into the file that --postgres-password-file names."
     }
   }
 

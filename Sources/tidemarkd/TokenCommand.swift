@@ -25,10 +25,9 @@ struct TokenCommand: AsyncParsableCommand {
       throw ValidationError("--principal is 1 to 128 bytes without control characters.")
     }
     do {
+      let logger = Logger(label: "tidemarkd") { StreamLogHandler.standardError(label: $0) }
       let service = try TidemarkService(
-        store: Engine.open(configuration.store), options: .init(), clock: .system,
-        random: BufferedRandom(),
-        logger: Logger(label: "tidemarkd") { StreamLogHandler.standardError(label: $0) },
+        store: Engine.open(configuration, logger), options: .init(), clock: .system, random: BufferedRandom(), logger: logger,
         onFatal: { _ in })
       let token = try service.createToken(principal: principal, roleEverywhere: role)
       service.close()

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Testing
+import TidemarkStorePostgres
 
 @testable import tidemarkd
 
@@ -47,6 +48,29 @@ import Testing
   }
 
   @Test(arguments: [
+    ("postgres_pool_size", "0"), ("postgres_pool_overflow", "-1"), ("postgres_pool_wait_ms", "0"),
+    ("postgres_connection_age_s", "0"), ("postgres_check_after_idle_s", "-1"), ("postgres_connect_timeout_s", "1"),
+    ("postgres_statement_timeout_ms", "0"), ("postgres_lock_timeout_ms", "soon"),
+    ("postgres_idle_in_transaction_timeout_ms", "3600001"), ("postgres_password_file", ""), ("postgres_lock_timeout_ms", "30001"),
+  ])
+  func wrongValuesForADatabaseNameTheirSetting(key: String, value: String) {
+    #expect(message(flags: [key: value])?.contains(key) == true)
+  }
+
+  @Test func whatIsSaidAboutADatabaseReachesIt() throws {
+    let configuration = try resolve(
+      flags: [
+        "postgres_pool_size": "3", "postgres_pool_overflow": "0", "postgres_pool_wait_ms": "1", "postgres_connection_age_s": "2",
+        "postgres_check_after_idle_s": "0", "postgres_connect_timeout_s": "4", "postgres_statement_timeout_ms": "5000",
+        "postgres_lock_timeout_ms": "6", "postgres_idle_in_transaction_timeout_ms": "7", "postgres_password_file": "f",
+      ])
+    let options = configuration.postgres
+    #expect(options.poolSize == 3 && options.poolOverflow == 0 && options.poolWaitMS == 1 && options.connectionAgeSeconds == 2)
+    #expect(options.checkAfterIdleSeconds == 0 && options.connectTimeoutSeconds == 4 && options.statementTimeoutMS == 5_000)
+    #expect(options.lockTimeoutMS == 6 && options.silenceTimeoutMS == 7 && options.passwordFile == "f")
+  }
+
+  @Test(arguments: [
     "postgres://host/db", "postgresql://user@host:5432/db?sslmode=verify-full",
     "postgres://user@/db?host=%2Fvar%2Frun&passfile=f",
   ])
@@ -57,7 +81,7 @@ import Testing
   @Test(arguments: ["postgres://user:secret@host/db", "postgres://host/db?sslmode=allow&password=secret"])
   func aPasswordInTheURLIsRefusedAndNotRepeated(url: String) throws {
     let complaint = try #require(message(flags: ["store": url]))
-    #expect(complaint.contains("PGPASSFILE") && !complaint.contains("secret"))
+    #expect(complaint.contains("--postgres-password-file") && !complaint.contains("secret"))
   }
 
   @Test func contradictionsAreRefused() {

@@ -42,6 +42,7 @@ private final class CircularStore: EntityStore {
   private let base = MemoryStore()
   var engineName: String { base.engineName }
   var hasOneWriter: Bool { base.hasOneWriter }
+  var connections: ConnectionCounts? { base.connections }
   func openReader() throws -> any StoreReader { CircularReader(try base.openReader()) }
   func openWriter() throws -> any StoreWriter { try base.openWriter() }
 }

@@ -22,6 +22,8 @@ final class CutProxy: @unchecked Sendable {
   private let target: String
   private let listener: Int32
   private let mode = Mutex(Mode.pass)
+  /// The number of the next connection, and the number below which nothing that the server says gets through.
+  private let links = Mutex((next: 0, silentBelow: 0))
 
   /// - Parameter target: the folder of the server's socket.
   init(to target: String) throws {
@@ -42,6 +44,9 @@ final class CutProxy: @unchecked Sendable {
 
   func set(_ new: Mode) { mode.withLock { $0 = new } }
 
+  /// Lets nothing through any more that the server says on the connections there are. Further ones are not touched.
+  func silencePresent() { links.withLock { $0.silentBelow = $0.next } }
+
   /// Ends the proxy and all that goes through it.
   func close() { shutdown(listener, Int32(SHUT_RDWR)) }
 
@@ -53,7 +58,11 @@ final class CutProxy: @unchecked Sendable {
       return
     }
     let losesNext = Mutex(false)
-    let link = Link(losesNext: losesNext)
+    let number = links.withLock { links in
+      defer { links.next += 1 }
+      return links.next
+    }
+    let link = Link(number: number, losesNext: losesNext)
     Thread { [self] in pump(client, server) { toServer($0, link) } }.start()
     Thread { [self] in pump(server, client) { [self] _ in fromServer(link) } }.start()
   }
@@ -62,8 +71,12 @@ final class CutProxy: @unchecked Sendable {
 
   /// Whether one connection loses the next answer.
   private final class Link: Sendable {
+    let number: Int
     let losesNext: Mutex<Bool>
-    init(losesNext: consuming Mutex<Bool>) { self.losesNext = losesNext }
+    init(number: Int, losesNext: consuming Mutex<Bool>) {
+      self.number = number
+      self.losesNext = losesNext
+    }
   }
 
   /// A Bind message names the portal, which has no name, and the statement.
@@ -80,6 +93,7 @@ final class CutProxy: @unchecked Sendable {
 
   private func fromServer(_ link: Link) -> Fate {
     if link.losesNext.withLock({ $0 }) { return .end }
+    if links.withLock({ link.number < $0.silentBelow }) { return .drop }
     return mode.withLock { $0 } == .silence ? .drop : .forward
   }
 

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 import Testing
 import TidemarkCore
@@ -27,4 +28,14 @@ extension StoreUnderTest {
 func code(_ body: () throws -> Void) -> StoreError.Code? {
   do { try body() } catch { return (error as? StoreError)?.code ?? .failed }
   return nil
+}
+
+/// Runs `body` until the database can be reached: what failed a moment ago is told for a moment.
+func onceReached<Result>(_ body: () throws -> Result) throws -> Result {
+  let end = ContinuousClock.now + .seconds(30)
+  while true {
+    do { return try body() } catch let error as StoreError where error.code == .unavailable && ContinuousClock.now < end {
+      sched_yield()
+    }
+  }
 }

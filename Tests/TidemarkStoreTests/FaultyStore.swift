@@ -17,6 +17,7 @@ final class FaultyStore: EntityStore {
 
   var engineName: String { base.engineName }
   var hasOneWriter: Bool { base.hasOneWriter }
+  var connections: ConnectionCounts? { base.connections }
 
   func set(_ new: Fault?) { fault.withLock { $0 = new } }
 

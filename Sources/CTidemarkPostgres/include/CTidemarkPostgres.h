@@ -48,5 +48,10 @@ char *tidemark_pq_value(const PGresult *r, int row, int column);
 int tidemark_pq_length(const PGresult *r, int row, int column);
 char *tidemark_pq_command_tuples(PGresult *r);
 char *tidemark_pq_command_status(PGresult *r);
+int tidemark_pq_send_flush_request(PGconn *c);
+char *tidemark_pq_host(const PGconn *c);
+char *tidemark_pq_host_address(const PGconn *c);
+/* Whether what is sent is encrypted, by TLS or by GSSAPI. */
+int tidemark_pq_is_encrypted(PGconn *c);
 
 #endif

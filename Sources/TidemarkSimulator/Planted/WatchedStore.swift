@@ -33,6 +33,7 @@ final class WatchedStore: EntityStore, @unchecked Sendable {
 
   var engineName: String { base.engineName }
   var hasOneWriter: Bool { base.hasOneWriter }
+  var connections: ConnectionCounts? { base.connections }
   func openWriter() throws -> any StoreWriter { WatchedWriter(try base.openWriter(), hooks) }
   func openReader() throws -> any StoreReader { try base.openReader() }
 }

@@ -25,6 +25,9 @@ public protocol EntityStore: AnyObject, Sendable {
   /// write, too, nothing that was read is true any longer than its transaction.
   var hasOneWriter: Bool { get }
 
+  /// The connections to a database that runs elsewhere; `nil` for an engine without.
+  var connections: ConnectionCounts? { get }
+
   /// Opens the one writer. It belongs to the thread that uses it.
   func openWriter() throws -> any StoreWriter
 

@@ -8,7 +8,7 @@ enum ImportRules {
     "TidemarkSQLite": ["CTidemarkSQLite", "Glibc", "Musl", "Synchronization"],
     "TidemarkStoreSQLite": ["TidemarkCore", "TidemarkStore", "TidemarkSQLite", "Glibc", "Musl", "Synchronization"],
     "TidemarkPostgres": ["CTidemarkPostgres", "Glibc", "Musl"],
-    "TidemarkStorePostgres": ["TidemarkCore", "TidemarkStore", "TidemarkPostgres", "Synchronization"],
+    "TidemarkStorePostgres": ["TidemarkCore", "TidemarkStore", "TidemarkPostgres", "Glibc", "Musl", "Synchronization"],
   ]
 
   /// What a module may not import, with the reason.
