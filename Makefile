@@ -67,15 +67,15 @@ fuzz: ## Fuzzes the decoders
 	@scripts/setup run
 	@scripts/fuzz
 
-sim: ## 1,000 random seeds against the real store on a disk that fails; SEED=n runs one and prints its trace
+sim: ## 1,000 random seeds against the real store on a disk that fails; SEED=n runs one; ENGINE=memory|postgres, SEEDS=n
 	@scripts/setup run
 	swift build -c release --product tidemark-sim
-	.build/release/tidemark-sim $(if $(SEED),--seed $(SEED))
+	.build/release/tidemark-sim $(if $(ENGINE),--engine $(ENGINE)) $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS))
 
 sim-planted: ## Shows after how many seeds the simulator catches each of its planted bugs
 	@scripts/setup run
 	swift build -c release --product tidemark-sim
-	.build/release/tidemark-sim --planted
+	.build/release/tidemark-sim --planted $(if $(ENGINE),--engine $(ENGINE))
 
 clean: ## Removes what was built, the Python environment and the demo's data
 	rm -rf .build .tools demo-data

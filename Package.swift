@@ -125,10 +125,11 @@ let package = Package(
     .target(
       name: "TidemarkSimulator",
       dependencies: [
-        "TidemarkCore", "TidemarkStore", "CTidemarkSQLite", "TidemarkStoreSQLite", "TidemarkTesting",
+        "TidemarkCore", "TidemarkStore", "CTidemarkSQLite", "TidemarkStoreSQLite", "TidemarkStorePostgres", "TidemarkTesting",
       ],
       swiftSettings: strict),
-    .executableTarget(name: "tidemark-sim", dependencies: ["TidemarkSimulator", arguments], swiftSettings: strict),
+    .executableTarget(
+      name: "tidemark-sim", dependencies: ["TidemarkSimulator", "TidemarkTesting", arguments], swiftSettings: strict),
     .testTarget(
       name: "SimulatorTests",
       dependencies: [
@@ -163,8 +164,8 @@ let package = Package(
     .testTarget(
       name: "DaemonTests",
       dependencies: [
-        "TidemarkCore", "TidemarkWire", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkTesting",
-        "TidemarkDaemonTesting", "TidemarkTestTraits",
+        "TidemarkCore", "TidemarkWire", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkStorePostgres",
+        "TidemarkTesting", "TidemarkDaemonTesting", "TidemarkTestTraits",
         "CTidemarkZlib",
         "tidemarkd",
       ],
@@ -198,9 +199,8 @@ let package = Package(
     .testTarget(
       name: "FoundingTests",
       dependencies: [
-        "TidemarkCore", "TidemarkWire", "TidemarkStore", "TidemarkTesting", "TidemarkTestTraits", "TidemarkDaemonTesting",
-        "tidemark",
-        "tidemarkd",
+        "TidemarkCore", "TidemarkWire", "TidemarkStore", "TidemarkStorePostgres", "TidemarkTesting", "TidemarkTestTraits",
+        "TidemarkDaemonTesting", "tidemark", "tidemarkd",
       ],
       swiftSettings: strict),
     .testTarget(

@@ -1,15 +1,17 @@
 import ArgumentParser
 import TidemarkSimulator
+import TidemarkTesting
 
 /// Runs simulations: many seeds, one seed with its trace, or every planted bug.
 @main
 struct TidemarkSim: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tidemark-sim",
-    abstract: "Runs random clients against the real judge, writer and SQLite engine on a disk that fails.",
+    abstract: "Runs random clients against the real judge, writer and engine, on what fails below them.",
     discussion: """
-      One thread, a virtual clock, and every choice from the seed: a seed always does the same. Without --seed, many seeds are run and the first
-      that breaks a promise is told with the command that shows it again.
+      One thread, a virtual clock, and every choice from the seed: on SQLite and in memory a seed always does the same. On PostgreSQL it does the
+      same to a real server, which is started for that. Without --seed, many seeds are run and the first that breaks a promise is told with
+      the command that shows it again.
 
       Exit status: 0 when every promise was kept, or every planted bug was caught; 1 otherwise; 64 for wrong usage.
       """)
@@ -20,6 +22,8 @@ struct TidemarkSim: ParsableCommand {
   var seeds: UInt64 = 1_000
   @Option(help: "The first of them; a random one when it is not given.")
   var firstSeed: UInt64?
+  @Option(help: "What keeps the store: sqlite, memory or postgres.")
+  var engine = EngineName.sqlite
   @Option(help: "How many events happen in a seed.")
   var events = 400
   @Option(
@@ -38,8 +42,21 @@ struct TidemarkSim: ParsableCommand {
   @Flag(help: "Plant every bug in turn, and tell after how many seeds it is caught.")
   var planted = false
 
+  enum EngineName: String, ExpressibleByArgument { case sqlite, memory, postgres }
+
+  func validate() throws {
+    guard engine == .sqlite || !everyStep && !steps else { throw ValidationError("Only SQLite has a disk with steps.") }
+  }
+
   func run() throws {
     var options = Simulation.Options()
+    switch engine {
+    case .sqlite: break
+    case .memory: options.engine = .memory
+    case .postgres:
+      guard let server = PostgresServer.make() else { throw ExitCode(1) }
+      options.engine = .postgres(server)
+    }
     options.eventsMax = events
     options.planted = plant
     options.usesModel = !withoutModel
@@ -97,7 +114,7 @@ struct TidemarkSim: ParsableCommand {
   private func runPlanted(_ options: Simulation.Options) throws {
     let first = firstSeed ?? 1
     var missed = 0
-    for bug in PlantedBug.allCases {
+    for bug in PlantedBug.all(on: options.engine) {
       for usesModel in [true, false] {
         var options = options
         options.planted = bug
@@ -124,7 +141,9 @@ struct TidemarkSim: ParsableCommand {
   }
 
   private func command(_ seed: UInt64, plant: PlantedBug?) -> String {
-    let more = (plant.map { " --plant \($0.rawValue)" } ?? "") + (events == 400 ? "" : " --events \(events)")
+    let more =
+      (engine == .sqlite ? "" : " --engine \(engine.rawValue)") + (plant.map { " --plant \($0.rawValue)" } ?? "")
+      + (events == 400 ? "" : " --events \(events)")
     return more.isEmpty ? "make sim SEED=\(seed)" : "tidemark-sim --seed \(seed)\(more)"
   }
 }
@@ -134,6 +153,7 @@ extension SimulationReport.Counts {
   fileprivate var text: String {
     "\(requests) requests (\(resent) sent again, \(lost) messages lost, \(repeated) repeated), \(commits) commits, \(changes) changes, "
       + "\(replays) replays, \(reads) reads, \(diskSteps) disk steps, \(powerLosses) power losses, \(kills) kills, "
-      + "\(ioErrors) I/O errors, \(fullDisks) full disks, \(restarts) restarts, \(checks) checks"
+      + "\(ioErrors) I/O errors, \(fullDisks) full disks, \(cuts) connections cut, \(unknowns) unknown outcomes, "
+      + "\(unavailable) not executed, \(restarts) restarts, \(checks) checks"
   }
 }

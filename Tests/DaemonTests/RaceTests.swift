@@ -5,19 +5,16 @@ import TidemarkTesting
 import TidemarkWire
 
 extension DaemonTests {
-  /// Many clients that write the same entity at once, each on its own connection.
+  /// Many clients that write the same entity at once, each on its own connection; on PostgreSQL half of them to each of two nodes.
   @Suite struct RaceTests {
     private static let clients = 16
 
-    private func connect(_ port: Int, _ count: Int = clients) throws -> [FramedConnection] {
-      try (0..<count).map { _ in try FramedConnection(port: port) }
-    }
-
-    @Test func ofSixteenUpdatesOfOneVersionExactlyOneIsAppliedInEveryRound() throws {
+    @Test(arguments: EngineUnderTest.all) func ofSixteenUpdatesOfOneVersionExactlyOneIsAppliedInEveryRound(
+      engine: EngineUnderTest
+    ) throws {
       let rounds: UInt64 = 1_000
-      let folder = try TemporaryFolder()
-      let daemon = try DaemonProcess(folder: folder.path)
-      let clients = try connect(daemon.port)
+      let nodes = try Nodes(engine)
+      let clients = try nodes.connect(RaceTests.clients)
       var maker = try WriteMaker(seed: makeSeed())
       #expect(try clients[0].write(maker.create("seat", [("holder", .int(-1))]), in: .default).code == .applied)
       for version in 1...rounds {
@@ -37,7 +34,7 @@ extension DaemonTests {
       }
       #expect(try clients[0].entity(maker.key("seat"), in: .default).version.rawValue == 1 + rounds)
       #expect(try clients[0].space(.default).revision.rawValue == 1 + rounds)
-      #expect(daemon.isRunning)
+      #expect(nodes.areRunning)
     }
 
     private func checkStory(_ outcome: Outcome, expected: UInt64, winner: Int) throws {
@@ -57,14 +54,14 @@ extension DaemonTests {
       try #require(story.overlapping.contains(holder) || before == .int(Int64(winner)))
     }
 
-    @Test func aReadAfterAnAcknowledgedWriteFindsItOnAnyConnection() throws {
-      let folder = try TemporaryFolder()
-      let daemon = try DaemonProcess(folder: folder.path)
-      let clients = try connect(daemon.port, 4)
+    @Test(arguments: EngineUnderTest.all) func aReadAfterAnAcknowledgedWriteFindsItOnAnyConnection(engine: EngineUnderTest) throws
+    {
+      let nodes = try Nodes(engine)
+      let clients = try nodes.connect(4)
       var maker = try WriteMaker(seed: makeSeed())
       #expect(try clients[0].write(maker.create("seat", [("n", .int(0))]), in: .default).code == .applied)
       var seen: UInt64 = 1
-      for version in 1...UInt64(1_000) {
+      for version in 1...UInt64(engine == .sqlite ? 1_000 : 200) {
         // Three read while the fourth writes; what they find never goes back.
         let write = try clients[0].start(maker.update("seat", [("n", .int(Int64(version)))], expected: version), in: .default)
         for reader in clients.dropFirst() {
@@ -78,13 +75,12 @@ extension DaemonTests {
         }
         seen = version + 1
       }
-      #expect(daemon.isRunning)
+      #expect(nodes.areRunning)
     }
 
-    @Test func ofSixteenCreatesOfOneIDExactlyOneIsApplied() throws {
-      let folder = try TemporaryFolder()
-      let daemon = try DaemonProcess(folder: folder.path)
-      let clients = try connect(daemon.port)
+    @Test(arguments: EngineUnderTest.all) func ofSixteenCreatesOfOneIDExactlyOneIsApplied(engine: EngineUnderTest) throws {
+      let nodes = try Nodes(engine)
+      let clients = try nodes.connect(RaceTests.clients)
       var maker = try WriteMaker(seed: makeSeed())
       for round in 0..<50 {
         let streams = try clients.enumerated().map { number, client in
@@ -98,13 +94,12 @@ extension DaemonTests {
         #expect(try entity.fields.decoded() == makeFields([("by", .int(Int64(winner)))]))
         #expect(outcomes.allSatisfy { $0.version == .first })
       }
-      #expect(daemon.isRunning)
+      #expect(nodes.areRunning)
     }
 
-    @Test func ofSixteenGetOrCreatesOneCreatesAndAllGetTheSame() throws {
-      let folder = try TemporaryFolder()
-      let daemon = try DaemonProcess(folder: folder.path)
-      let clients = try connect(daemon.port)
+    @Test(arguments: EngineUnderTest.all) func ofSixteenGetOrCreatesOneCreatesAndAllGetTheSame(engine: EngineUnderTest) throws {
+      let nodes = try Nodes(engine)
+      let clients = try nodes.connect(RaceTests.clients)
       var maker = try WriteMaker(seed: makeSeed())
       for round in 0..<50 {
         let streams = try clients.enumerated().map { number, client in
@@ -118,21 +113,20 @@ extension DaemonTests {
         #expect(outcomes.allSatisfy { $0.entity == entity })
         #expect(entity.version == .first)
       }
-      #expect(daemon.isRunning)
+      #expect(nodes.areRunning)
     }
 
     /// The connection is closed as soon as the request is sent, and the same write comes again, several times at once.
-    @Test func aRetryAfterALostReplyIsAppliedOnce() throws {
+    @Test(arguments: EngineUnderTest.all) func aRetryAfterALostReplyIsAppliedOnce(engine: EngineUnderTest) throws {
       let rounds = 100
-      let folder = try TemporaryFolder()
-      let daemon = try DaemonProcess(folder: folder.path)
+      let nodes = try Nodes(engine)
       var maker = try WriteMaker(seed: makeSeed())
-      let steady = try FramedConnection(port: daemon.port)
+      let steady = try nodes.connect()
       #expect(try steady.write(maker.create("n", [("n", .int(0))]), in: .default).code == .applied)
       for version in 1...UInt64(rounds) {
         let item = try maker.update("n", [("n", .int(Int64(version)))], expected: version)
         for _ in 0..<2 {
-          let lost = try FramedConnection(port: daemon.port)
+          let lost = try nodes.connect()
           _ = try lost.start(item, in: .default)
         }
         let streams = try (0..<3).map { _ in try steady.start(item, in: .default) }
@@ -145,14 +139,13 @@ extension DaemonTests {
       let entity = try steady.entity(maker.key("n"), in: .default)
       #expect(entity.version.rawValue == UInt64(rounds) + 1)
       #expect(try steady.space(.default).revision.rawValue == UInt64(rounds) + 1)
-      #expect(daemon.isRunning)
+      #expect(nodes.areRunning)
     }
 
     /// The same id with other content is refused, also when both come at once.
-    @Test func anOperationIDIsNotUsedForAnotherWrite() throws {
-      let folder = try TemporaryFolder()
-      let daemon = try DaemonProcess(folder: folder.path)
-      let client = try FramedConnection(port: daemon.port)
+    @Test(arguments: EngineUnderTest.all) func anOperationIDIsNotUsedForAnotherWrite(engine: EngineUnderTest) throws {
+      let nodes = try Nodes(engine)
+      let client = try nodes.connect()
       var maker = try WriteMaker(seed: makeSeed())
       let first = try maker.create("a", [("n", .int(1))])
       var second = try maker.create("b", [("n", .int(2))])
@@ -163,7 +156,7 @@ extension DaemonTests {
       #expect(try client.write(second, in: .default).code == .invalid)
       #expect(try client.write(first, in: .default).isReplay)
       #expect(try client.space(.default).revision.rawValue == 1)
-      #expect(daemon.isRunning)
+      #expect(nodes.areRunning)
     }
   }
 }

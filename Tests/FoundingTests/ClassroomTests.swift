@@ -9,7 +9,9 @@ extension FoundingTests {
   @Suite struct Classroom {
     private static let pupils = 100
 
-    private func world(_ test: String = #function) throws -> World { try World(schema: "classroom", seed: makeSeed(test)) }
+    private func world(_ engine: EngineUnderTest, _ test: String = #function) throws -> World {
+      try World(engine, schema: "classroom", seed: makeSeed("\(test) \(engine)"))
+    }
 
     private func user(_ world: World, _ id: String) throws -> WriteItem {
       try world.create("user", id, [("login", .string(id))])
@@ -25,9 +27,11 @@ extension FoundingTests {
       try #require(outcomes.allSatisfy { $0.code == .applied }, "\(outcomes.filter { $0.code != .applied })")
     }
 
-    @Test func e1OfAHundredUpdatesOfOneProjectExactlyOneWinsEachVersion() throws {
+    @Test(arguments: EngineUnderTest.all) func e1OfAHundredUpdatesOfOneProjectExactlyOneWinsEachVersion(engine: EngineUnderTest)
+      throws
+    {
       let rounds: UInt64 = 20
-      let world = try world()
+      let world = try world(engine)
       let clients = try world.connect(Classroom.pupils)
       try make(world, clients[0], [user(world, "ann"), project(world, "p", owner: "ann")])
       for version in 1...rounds {
@@ -45,8 +49,8 @@ extension FoundingTests {
     }
 
     /// Everybody adds a line of their own, and tries again after each conflict: no line is lost.
-    @Test func e1NothingIsLostWhenAHundredRefreshAndTryAgain() throws {
-      let world = try world()
+    @Test(arguments: EngineUnderTest.all) func e1NothingIsLostWhenAHundredRefreshAndTryAgain(engine: EngineUnderTest) throws {
+      let world = try world(engine)
       let clients = try world.connect(Classroom.pupils)
       try make(
         world, clients[0],
@@ -80,8 +84,8 @@ extension FoundingTests {
       return members
     }
 
-    @Test func e1DeletingRacesSafelyWithUpdatingAndSharing() throws {
-      let world = try world()
+    @Test(arguments: EngineUnderTest.all) func e1DeletingRacesSafelyWithUpdatingAndSharing(engine: EngineUnderTest) throws {
+      let world = try world(engine)
       let clients = try world.connect(30)
       try make(world, clients[0], [user(world, "ann"), world.create("group", "g", [("name", .string("g"))])])
       for round in 0..<20 {
@@ -116,8 +120,8 @@ extension FoundingTests {
       try world.expectSound(clients[0])
     }
 
-    @Test func e2AssetsAreUniqueByContentAndAllUploadersGetItsID() throws {
-      let world = try world()
+    @Test(arguments: EngineUnderTest.all) func e2AssetsAreUniqueByContentAndAllUploadersGetItsID(engine: EngineUnderTest) throws {
+      let world = try world(engine)
       let clients = try world.connect(Classroom.pupils)
       for round in 0..<10 {
         let md5 = String(repeating: "\(round)", count: 32)
@@ -139,9 +143,10 @@ extension FoundingTests {
       try world.expectSound(clients[0])
     }
 
-    @Test func e3SharingWithManyGroupsIsAtomicAndMakesNoDuplicates() throws {
+    @Test(arguments: EngineUnderTest.all) func e3SharingWithManyGroupsIsAtomicAndMakesNoDuplicates(engine: EngineUnderTest) throws
+    {
       let groups = 40
-      let world = try world()
+      let world = try world(engine)
       let clients = try world.connect(10)
       try make(world, clients[0], [user(world, "ann"), project(world, "p", owner: "ann")])
       try make(world, clients[0], (0..<groups).map { try world.create("group", "g\($0)", [("name", .string("g\($0)"))]) })
@@ -167,8 +172,8 @@ extension FoundingTests {
       try world.expectSound(clients[0])
     }
 
-    @Test func e5ConcurrentSignInMakesEveryUserAndGroupOnce() throws {
-      let world = try world()
+    @Test(arguments: EngineUnderTest.all) func e5ConcurrentSignInMakesEveryUserAndGroupOnce(engine: EngineUnderTest) throws {
+      let world = try world(engine)
       let clients = try world.connect(Classroom.pupils)
       for round in 0..<10 {
         // Every sign-in makes the user and the group, and links them, in one bulk; ids are made by each device.

@@ -7,12 +7,14 @@ import TidemarkWire
 extension FoundingTests {
   /// The commerce back end: workflows, and what changes together or not at all.
   @Suite struct Commerce {
-    private func world(_ test: String = #function) throws -> World { try World(schema: "commerce", seed: makeSeed(test)) }
+    private func world(_ engine: EngineUnderTest, _ test: String = #function) throws -> World {
+      try World(engine, schema: "commerce", seed: makeSeed("\(test) \(engine)"))
+    }
 
     /// A hundred workers read a step and try to complete it; what is done for a step is in the group that advances it.
-    @Test func b4AHundredWorkersNeverCompleteOneStepTwice() throws {
+    @Test(arguments: EngineUnderTest.all) func b4AHundredWorkersNeverCompleteOneStepTwice(engine: EngineUnderTest) throws {
       let steps = 30
-      let world = try world()
+      let world = try world(engine)
       let workers = try world.connect(100)
       let start: [(String, Value)] = [("workflow", .string("ship")), ("transaction", .string("t1"))]
       _ = try workers[0].write(world.create("workflow_execution", "run", start), in: world.space)
@@ -52,10 +54,10 @@ extension FoundingTests {
     }
 
     /// Ten pieces, a hundred buyers at once: what is sold, paid and taken from stock is the same number, whoever fails.
-    @Test(arguments: [BulkMode.atomic, .partial])
-    func b5CartPaymentAndInventoryChangeTogetherOrNotAtAll(mode: BulkMode) throws {
+    @Test(arguments: EngineUnderTest.all, [BulkMode.atomic, .partial])
+    func b5CartPaymentAndInventoryChangeTogetherOrNotAtAll(engine: EngineUnderTest, mode: BulkMode) throws {
       let (pieces, buyers) = (10, 100)
-      let world = try world("b5 \(mode)")
+      let world = try world(engine, "b5 \(mode)")
       let clients = try world.connect(buyers)
       try openShop(world, clients[0], pieces: pieces, buyers: buyers)
       var waiting = Array(0..<buyers)

@@ -5,15 +5,15 @@ import TidemarkTesting
 import TidemarkWire
 
 extension FoundingTests.C6 {
-  @Test func c6ConflictsAreLoggedWithoutFieldValues() throws {
-    let world = try World(seed: makeSeed(), arguments: ["--log-level", "trace"])
+  @Test(arguments: EngineUnderTest.all) func c6ConflictsAreLoggedWithoutFieldValues(engine: EngineUnderTest) throws {
+    let world = try World(engine, seed: makeSeed(), arguments: ["--log-level", "trace"])
     let name = try #require(PrincipalName("night-clerk"))
     let token: CreateTokenResponse = try world.connect().get(
       .createToken, CreateTokenRequest(principal: Principal(name: name, roles: [world.space: .writer])))
     let client = try FramedConnection(port: world.daemon.port, token: token.secret)
     var secrets: [String] = []
     var told: [String] = []
-    for index in 0..<FoundingTests.C6.cases {
+    for index in 0..<FoundingTests.C6.cases(engine) {
       let secret = "s3cret-" + world.word()
       let expected = UInt64.random(in: 2...90, using: &world.random)
       _ = try client.write(world.create("vault", "v\(index)", [("code", .string(secret))]), in: world.space)
@@ -27,7 +27,7 @@ extension FoundingTests.C6 {
     #expect(world.daemon.terminate() == 0)
     world.daemon.waitForLog()
     let lines = world.daemon.log.split(separator: "\n").filter { $0.contains("a write was refused") }
-    #expect(lines.count == FoundingTests.C6.cases)
+    #expect(lines.count == FoundingTests.C6.cases(engine))
     for (line, told) in zip(lines, told) {
       let parts = ["actual=1 ", told, "outcome=conflict ", "principal=night-clerk ", "type=vault"]
       #expect(parts.allSatisfy { line.contains($0) }, "\(line)")
@@ -36,15 +36,16 @@ extension FoundingTests.C6 {
     #expect(secrets.allSatisfy { !log.contains($0) } && !log.contains("s3cret"))
   }
 
-  /// Every list of writes is answered by the daemon on SQLite as by the engine in memory.
-  @Test func c6EveryEngineBehavesTheSame() throws {
-    let world = try World(seed: makeSeed())
-    let client = try world.connect()
+  /// Every list of writes is answered by the daemons, whichever is asked, as by the engine in memory.
+  @Test(arguments: EngineUnderTest.all) func c6EveryEngineBehavesTheSame(engine: EngineUnderTest) throws {
+    let world = try World(engine, seed: makeSeed())
+    let clients = try world.connect(2)
     let memory = try MemoryEngine(principal: try #require(PrincipalName("developer")))
     var versions: [String: UInt64] = [:]
-    for number in 0..<FoundingTests.C6.cases {
+    for number in 0..<FoundingTests.C6.cases(engine) {
       let items = try (0..<Int.random(in: 1...10, using: &world.random)).map { _ in try randomItem(world, versions) }
       let mode: BulkMode = number % 5 == 0 ? .atomic : .partial
+      let client = clients[number % clients.count]
       let answers = try world.bulk(client, items, mode: mode, returnsEntities: true).outcomes
       let model = try memory.bulk(items, mode: mode)
       for (answer, model) in zip(answers, model) {
@@ -57,7 +58,7 @@ extension FoundingTests.C6 {
         if let id = answer.id { versions[id.text] = answer.version?.rawValue ?? versions[id.text] }
       }
     }
-    try world.expectSound(client)
+    for client in clients { try world.expectSound(client) }
   }
 
   private func randomItem(_ world: World, _ versions: [String: UInt64]) throws -> WriteItem {

@@ -6,12 +6,13 @@ import TidemarkTesting
 import TidemarkWire
 
 extension FoundingTests {
-  /// The ten properties of versioned entities, each over 200 random cases.
+  /// The ten properties of versioned entities on every engine, each over 100 or more random cases.
   @Suite struct C6 {
-    static let cases = 200
+    /// How many random cases there are.
+    static func cases(_ engine: EngineUnderTest) -> Int { engine == .sqlite ? 200 : 100 }
 
-    private func world(arguments: [String] = [], _ test: String = #function) throws -> World {
-      try World(seed: makeSeed(test), arguments: arguments)
+    private func world(_ engine: EngineUnderTest, _ test: String = #function) throws -> World {
+      try World(engine, seed: makeSeed("\(test) \(engine)"))
     }
 
     /// Makes an entity and updates it some times; its version then.
@@ -27,10 +28,10 @@ extension FoundingTests {
       return try #require(outcomes.last?.version).rawValue
     }
 
-    @Test func c6InitialVersionIsOne() throws {
-      let world = try world()
+    @Test(arguments: EngineUnderTest.all) func c6InitialVersionIsOne(engine: EngineUnderTest) throws {
+      let world = try world(engine)
       let client = try world.connect()
-      for index in 0..<C6.cases {
+      for index in 0..<C6.cases(engine) {
         // Whatever the fields are called: no client sets a version.
         let fields = world.fields() + [("version", .int(Int64.random(in: 2...99, using: &world.random)))]
         let item =
@@ -42,12 +43,12 @@ extension FoundingTests {
       try world.expectSound(client)
     }
 
-    @Test func c6EveryAcceptedChangeAddsExactlyOne() throws {
-      let world = try world()
+    @Test(arguments: EngineUnderTest.all) func c6EveryAcceptedChangeAddsExactlyOne(engine: EngineUnderTest) throws {
+      let world = try world(engine)
       let client = try world.connect()
       var version: UInt64 = 1
       _ = try client.write(world.create("thing", "e", [("n", .int(0))]), in: world.space)
-      for index in 1...C6.cases {
+      for index in 1...C6.cases(engine) {
         let isAlive = try world.entity(client, "thing", "e").life == .alive
         let fresh: [(String, Value)] = [("n", .int(Int64(index)))] + world.fields()
         let action: WriteAction =
@@ -61,15 +62,15 @@ extension FoundingTests {
         version += 1
         #expect(outcome.code == .applied && outcome.version?.rawValue == version, "case \(index)")
       }
-      #expect(try world.revision(client) == UInt64(C6.cases) + 1)
+      #expect(try world.revision(client) == UInt64(C6.cases(engine)) + 1)
       try world.expectSound(client)
     }
 
-    @Test func c6AVersionIsRequired() throws {
-      let world = try world()
+    @Test(arguments: EngineUnderTest.all) func c6AVersionIsRequired(engine: EngineUnderTest) throws {
+      let world = try world(engine)
       let client = try world.connect()
       _ = try client.write(world.create("thing", "e", [("n", .int(0))]), in: world.space)
-      for _ in 0..<C6.cases {
+      for _ in 0..<C6.cases(engine) {
         let actions: [WriteAction] = [
           try world.update("thing", "e", world.fields(), expected: 0).action, .replace(try makeFields(world.fields()), .at(0)),
           .delete(.at(0)), .restore(.at(0)),
@@ -90,10 +91,10 @@ extension FoundingTests {
       #expect(try world.revision(client) == 1)
     }
 
-    @Test func c6TheCurrentVersionSucceeds() throws {
-      let world = try world()
+    @Test(arguments: EngineUnderTest.all) func c6TheCurrentVersionSucceeds(engine: EngineUnderTest) throws {
+      let world = try world(engine)
       let client = try world.connect()
-      for index in 0..<C6.cases {
+      for index in 0..<C6.cases(engine) {
         let version = try grow(world, client, "e\(index)")
         let fields = world.fields() + [("mine", .int(Int64(index)))]
         let outcome = try client.write(world.update("thing", "e\(index)", fields, expected: version), in: world.space)
@@ -103,10 +104,10 @@ extension FoundingTests {
       }
     }
 
-    @Test func c6AnotherVersionConflictsAndChangesNothing() throws {
-      let world = try world()
+    @Test(arguments: EngineUnderTest.all) func c6AnotherVersionConflictsAndChangesNothing(engine: EngineUnderTest) throws {
+      let world = try world(engine)
       let client = try world.connect()
-      for index in 0..<C6.cases {
+      for index in 0..<C6.cases(engine) {
         let version = try grow(world, client, "e\(index)")
         let before = try world.entity(client, "thing", "e\(index)")
         var wrong = UInt64.random(in: 1...(version + 3), using: &world.random)
@@ -123,10 +124,10 @@ extension FoundingTests {
       }
     }
 
-    @Test func c6EveryAnswerCarriesTheVersion() throws {
-      let world = try world()
+    @Test(arguments: EngineUnderTest.all) func c6EveryAnswerCarriesTheVersion(engine: EngineUnderTest) throws {
+      let world = try world(engine)
       let client = try world.connect()
-      for index in 0..<C6.cases {
+      for index in 0..<C6.cases(engine) {
         let id = "e\(index)"
         let version = try grow(world, client, id)
         let key = EntityKey(type: try #require(TypeName("thing")), id: try makeID(id))
@@ -151,10 +152,10 @@ extension FoundingTests {
       }
     }
 
-    @Test func c6AConflictTellsWhatIsNeeded() throws {
-      let world = try world()
+    @Test(arguments: EngineUnderTest.all) func c6AConflictTellsWhatIsNeeded(engine: EngineUnderTest) throws {
+      let world = try world(engine)
       let client = try world.connect()
-      for index in 0..<C6.cases {
+      for index in 0..<C6.cases(engine) {
         let id = "e\(index)"
         let name = "n\(index)"
         _ = try client.write(world.create("thing", id, [(name, .int(0)), ("theirs", .int(0))]), in: world.space)
@@ -175,10 +176,10 @@ extension FoundingTests {
       }
     }
 
-    @Test func c6EveryItemOfABulkIsJudgedOnItsOwn() throws {
-      let world = try world()
+    @Test(arguments: EngineUnderTest.all) func c6EveryItemOfABulkIsJudgedOnItsOwn(engine: EngineUnderTest) throws {
+      let world = try world(engine)
       let client = try world.connect()
-      for round in 0..<C6.cases {
+      for round in 0..<C6.cases(engine) {
         let count = Int.random(in: 1...12, using: &world.random)
         let made = try world.bulk(client, (0..<count).map { try world.create("thing", "\(round)-\($0)", [("n", .int(0))]) })
         #expect(made.outcomes.allSatisfy { $0.code == .applied })

@@ -9,8 +9,10 @@ extension FoundingTests {
   /// How systems like this one failed, by the numbers of the list.
   @Suite struct Traps {
     /// The connection goes away as soon as the bulk is sent; half of its items are stale.
-    @Test func trap8ARetryOfAHalfFailedBulkMakesNoDuplicateAndNoFalseConflict() throws {
-      let world = try World(seed: makeSeed())
+    @Test(arguments: EngineUnderTest.all) func trap8ARetryOfAHalfFailedBulkMakesNoDuplicateAndNoFalseConflict(
+      engine: EngineUnderTest
+    ) throws {
+      let world = try World(engine, seed: makeSeed())
       let steady = try world.connect()
       for round in 0..<60 {
         let names = (0..<10).map { "r\(round)-\($0)" }
@@ -35,8 +37,10 @@ extension FoundingTests {
       try world.expectSound(steady)
     }
 
-    @Test func trap8ARetryOfALostWriteIsAnsweredWithItsFirstOutcome() throws {
-      let world = try World(seed: makeSeed())
+    @Test(arguments: EngineUnderTest.all) func trap8ARetryOfALostWriteIsAnsweredWithItsFirstOutcome(engine: EngineUnderTest)
+      throws
+    {
+      let world = try World(engine, seed: makeSeed())
       let steady = try world.connect()
       for round in 0..<60 {
         let item = try world.create("thing", "r\(round)", [("n", .int(1))])
@@ -49,8 +53,10 @@ extension FoundingTests {
     }
 
     /// What an item points to is answered from its receipt: the id that the server made then, and the entity that was found then.
-    @Test func trap8ARetriedItemPointsToWhatTheFirstAttemptMadeOrFound() throws {
-      let world = try World(schema: "classroom", seed: makeSeed())
+    @Test(arguments: EngineUnderTest.all) func trap8ARetriedItemPointsToWhatTheFirstAttemptMadeOrFound(engine: EngineUnderTest)
+      throws
+    {
+      let world = try World(engine, schema: "classroom", seed: makeSeed())
       let client = try world.connect()
       _ = try client.write(world.create("user", "ann", [("login", .string("ann"))]), in: world.space)
       let owner = try #require(FieldPath("owner"))
@@ -76,8 +82,8 @@ extension FoundingTests {
       #expect(try world.values(client, "project", "p1")[text: "owner"] == .string("ann"))
     }
 
-    @Test func trap13OfTwoCreatesOfOneIDOneWins() throws {
-      let world = try World(seed: makeSeed())
+    @Test(arguments: EngineUnderTest.all) func trap13OfTwoCreatesOfOneIDOneWins(engine: EngineUnderTest) throws {
+      let world = try World(engine, seed: makeSeed())
       let clients = try world.connect(2)
       for round in 0..<200 {
         let items = try (0..<2).map { try world.create("thing", "r\(round)", [("by", .int(Int64($0)))]) }
@@ -98,8 +104,8 @@ extension FoundingTests {
     }
 
     /// The client lost the reply: it asks what became of each item, and sends only the failed ones again.
-    @Test func trap14OnlyTheFailedItemsOfABulkAreRetried() throws {
-      let world = try World(seed: makeSeed())
+    @Test(arguments: EngineUnderTest.all) func trap14OnlyTheFailedItemsOfABulkAreRetried(engine: EngineUnderTest) throws {
+      let world = try World(engine, seed: makeSeed())
       let client = try world.connect()
       let names = (0..<100).map { "e\($0)" }
       _ = try world.bulk(client, names.map { try world.create("thing", $0, [("n", .int(0))]) })
@@ -122,8 +128,10 @@ extension FoundingTests {
       }
     }
 
-    @Test func trap15AQueueLongerThanTheAdvertisedLimitIsRefusedClearlyAndNothingIsDone() throws {
-      let world = try World(seed: makeSeed())
+    @Test(arguments: EngineUnderTest.all) func trap15AQueueLongerThanTheAdvertisedLimitIsRefusedClearlyAndNothingIsDone(
+      engine: EngineUnderTest
+    ) throws {
+      let world = try World(engine, seed: makeSeed())
       let client = try world.connect()
       let raw = try RawConnection(port: world.daemon.port)
       raw.send(opening)
@@ -145,8 +153,9 @@ extension FoundingTests {
     }
 
     /// Both devices made the same login while they were offline, and went on working with it.
-    @Test func trap16AUniqueKeyMadeOnTwoOfflineDevicesJamsNeither() throws {
-      let world = try World(schema: "classroom", seed: makeSeed())
+    @Test(arguments: EngineUnderTest.all) func trap16AUniqueKeyMadeOnTwoOfflineDevicesJamsNeither(engine: EngineUnderTest) throws
+    {
+      let world = try World(engine, schema: "classroom", seed: makeSeed())
       let devices = try world.connect(2)
       let queues = try (0..<2).map { number in
         var project = try world.create(
@@ -177,8 +186,9 @@ extension FoundingTests {
       try world.expectSound(devices[0])
     }
 
-    @Test(arguments: [false, true]) func trap18ADeleteThenACreateWithTheSameIDKeepsTheCreate(inOneBulk: Bool) throws {
-      let world = try World(seed: makeSeed())
+    @Test(arguments: EngineUnderTest.all, [false, true])
+    func trap18ADeleteThenACreateWithTheSameIDKeepsTheCreate(engine: EngineUnderTest, inOneBulk: Bool) throws {
+      let world = try World(engine, seed: makeSeed())
       let client = try world.connect()
       for round in 0..<50 {
         let id = "e\(round)"

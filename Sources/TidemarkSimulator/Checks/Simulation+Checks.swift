@@ -10,14 +10,17 @@ extension Simulation {
     isTurnPlanned = false
     if disk.isRunning { disk.disarm() }
     note("the end")
-    stopServer()
+    database?.disarm()
+    stopServers()
     // Whatever goes wrong while starting must not go wrong for ever.
-    for _ in 0..<20 where server == nil {
-      try startServer()
+    for _ in 0..<20 where servers.contains(where: { $0 == nil }) {
+      try startServers()
       disk.disarm()
       events.removeAll()
     }
-    guard server != nil else { throw Violation(.storeOpensAgain, "the server does not start without any fault") }
+    guard servers.allSatisfy({ $0 != nil }) else {
+      throw Violation(.storeOpensAgain, "the server does not start without any fault")
+    }
   }
 
   /// Looks at the store that was opened again: what was promised is there, and the latest batch as a whole or not at all.

@@ -49,10 +49,14 @@ private final class WatchedWriter: StoreWriter {
 
   func write<Result>(_ body: (any StoreTransaction) throws -> Result) throws -> Result {
     defer { hooks.endTransaction() }
-    return try base.write { transaction in
-      let result = try body(WatchedTransaction(transaction, hooks))
-      hooks.beforeCommit(result)
-      return result
+    do {
+      return try base.write { transaction in
+        let result = try body(WatchedTransaction(transaction, hooks))
+        hooks.beforeCommit(result)
+        return result
+      }
+    } catch let error as StoreError where error.code == .outcomeUnknown && hooks.planted == .lostAnswerIsRefusal {
+      throw StoreError(.unavailable, "planted")
     }
   }
 
@@ -82,7 +86,7 @@ private final class WatchedTransaction: ForwardingTransaction {
         entity.version = EntityVersion(rawValue: 0)
         return entity
       }
-    case .ackBeforeCommit, .noReceipts, .groupHalfApplied, nil: return found
+    case .ackBeforeCommit, .noReceipts, .groupHalfApplied, .lostAnswerIsRefusal, .remembersWhatOthersChange, nil: return found
     }
   }
 

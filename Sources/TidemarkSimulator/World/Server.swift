@@ -8,17 +8,27 @@ internal import TidemarkTesting
 final class Server {
   private(set) var runner: BatchRunner?
   private(set) var reader: (any StoreReader)?
-  /// What reads may be answered from without the store.
-  let recent = RecentEntities(bytesMax: 1 << 20)
+  /// What reads may be answered from without the store; `nil` where others write to it, too.
+  let recent: RecentEntities?
   let answers = AnswerSink()
 
   init(_ simulation: Simulation, randomSeed: UInt64) throws {
-    let store = try SQLiteStore.open(folder: "disk", options: simulation.storeOptions)
+    let store = try Server.open(simulation)
     let schema = simulation.rules.schema
+    let remembers = store.hasOneWriter || simulation.options.planted == .remembersWhatOthersChange
+    recent = remembers ? RecentEntities(bytesMax: 1 << 20) : nil
     runner = try BatchRunner(
       store: WatchedStore(store, simulation.hooks), clock: simulation.clock.storeClock, random: SeededGenerator(seed: randomSeed),
       options: GroupCommitWriter.Options(), recent: recent, decodeSchema: { _ in schema }, onFatal: { _ in })
     reader = try store.openReader()
+  }
+
+  private static func open(_ simulation: Simulation) throws -> any EntityStore {
+    switch simulation.options.engine {
+    case .sqlite: try SQLiteStore.open(folder: "disk", options: simulation.storeOptions)
+    case .memory: simulation.memory
+    case .postgres: try simulation.database?.open() ?? simulation.memory
+    }
   }
 
   /// Ends in order. The last connection to close moves the log into the database, when it is the writer's.

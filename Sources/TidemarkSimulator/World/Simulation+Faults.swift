@@ -7,6 +7,45 @@ extension Simulation {
   /// Chooses the next misfortune.
   func interfere() throws {
     plan(.nemesis, in: Int64.random(in: 1_000...nemesisDelayMax, using: &random))
+    switch options.engine {
+    case .sqlite: try interfereWithDisk()
+    case .memory: try interfereWithProcess(Int.random(in: 0..<100, using: &random))
+    case .postgres: try interfereWithDatabase()
+    }
+  }
+
+  /// Ends a node, in order or not.
+  private func interfereWithProcess(_ dice: Int) throws {
+    chooseNode()
+    guard server != nil else { return }
+    switch dice {
+    case 0..<40:
+      note("node \(node) is killed")
+      counts.kills += 1
+      stopServer()
+      plan(.start, in: Int64.random(in: 500...8_000, using: &random))
+    case 40..<80:
+      note("node \(node) ends in order and starts again")
+      counts.restarts += 1
+      stopServer()
+      try startServer()
+    default: rest()
+    }
+  }
+
+  private func interfereWithDatabase() throws {
+    guard let database else { return }
+    switch Int.random(in: 0..<200, using: &random) {
+    case 0..<40: database.arm(.loseCommit)
+    case 40..<80: database.arm(.loseAnswer)
+    case 80..<130: database.arm(.loseMessage(after: Int.random(in: 0...12, using: &random)))
+    case 130..<150: database.arm(.endConnections)
+    case 150: database.arm(.crash)
+    default: try interfereWithProcess(Int.random(in: 0..<100, using: &random))
+    }
+  }
+
+  private func interfereWithDisk() throws {
     let steps = Int.random(in: 1...([3, 15, 60, 200].randomElement(using: &random) ?? 15), using: &random)
     switch Int.random(in: 0..<100, using: &random) {
     case 0..<35: arm(.powerLoss, steps)
@@ -46,8 +85,23 @@ extension Simulation {
 
   func stopServer() {
     server?.close(writerFirst: chance(30))
-    server = nil
+    servers[node] = nil
     queue = []
+  }
+
+  func stopServers() {
+    for place in servers.indices {
+      node = place
+      stopServer()
+    }
+  }
+
+  /// Starts every node that does not run.
+  func startServers() throws {
+    for place in servers.indices where servers[place] == nil {
+      node = place
+      try startServer()
+    }
   }
 
   /// Opens what is left of the store, and looks whether it is what it must be.
@@ -59,7 +113,7 @@ extension Simulation {
       disk.arm(.powerLoss, inSteps: Int.random(in: 1...40, using: &random))
     }
     do {
-      server = try Server(self, randomSeed: random.next())
+      servers[node] = try Server(self, randomSeed: random.next())
       try makeSpaces()
     } catch {
       guard !disk.isRunning || disk.happened != nil else { throw Violation(.storeOpensAgain, "\(error)") }

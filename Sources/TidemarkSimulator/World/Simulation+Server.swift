@@ -4,7 +4,17 @@ internal import TidemarkTesting
 
 /// The server's side: requests, batches and answers.
 extension Simulation {
+  /// The server of the node that is spoken of.
+  var server: Server? { servers[node] }
+
+  /// Speaks of a node that runs, if there is one.
+  func chooseNode() {
+    guard servers.count > 1 else { return }
+    node = servers.indices.filter { servers[$0] != nil }.randomElement(using: &random) ?? 0
+  }
+
   func arrive(_ call: Call) throws {
+    chooseNode()
     guard server != nil else { return note("#\(call.number) finds nobody") }
     if case .read(let keys) = call.kind { return try read(keys, call) }
     queue.append(call)
@@ -16,6 +26,7 @@ extension Simulation {
   /// Commits whatever waits, as the writer's thread does.
   func serve() throws {
     isTurnPlanned = false
+    chooseNode()
     guard let server, let runner = server.runner, !queue.isEmpty else { return }
     let calls = queue
     queue = []
@@ -25,14 +36,17 @@ extension Simulation {
     hooks.beforeCommit = { [weak self] result in
       do { try self?.watchCommit(calls, result, &hasAnswered) } catch { broken = broken ?? error }
     }
+    let before = try database.map { try $0.undisturbed { try revisions() } }
+    database?.begin()
     runner.run(calls.enumerated().compactMap { submission($1, ticket: $0).map { .write($0) } })
+    database?.end()
     hooks.beforeCommit = { _ in }
     if let broken { throw broken }
     guard disk.isRunning else {
       unanswered = calls
       return crash()
     }
-    try settle(calls, server.answers.take(), hasAnswered: hasAnswered)
+    try settle(calls, server.answers.take(), hasAnswered: hasAnswered, before: before)
     if queue.isEmpty, chance(20) { rest() }
     if self.server != nil, chance(6) { try checkNow() }
   }
@@ -64,27 +78,34 @@ extension Simulation {
         if case .outcomes(let outcomes)? = result { answer(call, .outcomes(outcomes)) }
       }
     }
-    guard options.usesModel, chance(15), let reader = server?.reader else { return }
-    try reader.read { snapshot in
-      for (space, model) in zip(spaces, models) {
-        let revision = try snapshot.space(named: space)?.revision.rawValue ?? 0
-        guard revision == model.world.revision else {
-          throw Violation(
-            .readsAreCommitted, "revision \(revision) was read before its commit; \(model.world.revision) is committed")
-        }
+    defer { if let database { do { try database.willCommit() } catch { note("\(error)") } } }
+    guard options.usesModel, chance(15) else { return }
+    for (revision, model) in zip(try database?.undisturbed { try revisions() } ?? revisions(), models) {
+      guard revision == model.world.revision else {
+        throw Violation(
+          .readsAreCommitted, "revision \(revision) was read before its commit; \(model.world.revision) is committed")
       }
     }
   }
 
-  private func settle(_ calls: [Call], _ answers: [WriteAnswer], hasAnswered: Bool) throws {
+  /// The revision of each space, as it is read now.
+  private func revisions() throws -> [UInt64] {
+    guard let reader = server?.reader else { return [] }
+    return try reader.read { snapshot in try spaces.map { try snapshot.space(named: $0)?.revision.rawValue ?? 0 } }
+  }
+
+  private func settle(_ calls: [Call], _ answers: [WriteAnswer], hasAnswered: Bool, before: [UInt64]?) throws {
     guard answers.count == calls.count else {
       throw Violation(.storeKeepsWorking, "\(calls.count) requests got \(answers.count) answers")
     }
     counts.commits += 1
     var isUnknown = false
+    var lost: [Call] = []
+    var hasChanged = false
     for (call, answer) in zip(calls, answers) {
       switch answer.result {
       case .outcomes(let outcomes):
+        hasChanged = true
         try check(outcomes, of: call)
         if !hasAnswered { self.answer(call, .outcomes(outcomes)) }
       case .full where disk.happened?.fault == .full:
@@ -93,16 +114,43 @@ extension Simulation {
       case .unknown where disk.hasFailed:
         isUnknown = true
         self.answer(call, .failed)
+      case .unknown where database?.happened != nil:
+        lost.append(call)
+        if !hasAnswered { self.answer(call, .failed) }
+      case .unavailable where database?.happened != nil:
+        counts.unavailable += 1
+        if !hasAnswered { self.answer(call, .failed) }
       case .corrupt: throw Violation(.nothingIsDamaged, "\(call.summary) met damage")
       case .full, .unavailable, .unknown, .unknownSpace, .expired, .revisionsUsedUp:
         throw Violation(.storeKeepsWorking, "\(call.summary) was answered \(answer.result)")
       }
     }
     note("the server commits \(calls.map { "#\($0.number)" }.joined(separator: " ")), \(disk.steps) disk steps so far")
+    if let fault = database?.happened { try look(after: fault, lost: lost, before: hasChanged ? nil : before) }
     guard isUnknown else { return }
     unanswered = calls
     counts.ioErrors += 1
     note("the writer has stopped: \(disk.happened.map { "\($0.fault.rawValue) \($0.place)" } ?? "")")
+    stopServer()
+    plan(.start, in: Int64.random(in: 500...8_000, using: &random))
+  }
+
+  /// What was said to be undone is; what nobody knows is there as a whole or not at all. The process may be gone, too.
+  private func look(after fault: SimulatedDatabase.Fault, lost: [Call], before: [UInt64]?) throws {
+    note(fault.text)
+    counts.cuts += 1
+    unanswered = lost
+    if lost.isEmpty, let before {
+      let now = try revisions()
+      guard now == before else {
+        throw Violation(.failedLeavesNothing, "the spaces are at revisions \(now) after a failure that left \(before)")
+      }
+    }
+    counts.unknowns += lost.isEmpty ? 0 : 1
+    try verifyRecovery()
+    guard chance(30) else { return }
+    note("node \(node) is gone")
+    counts.kills += 1
     stopServer()
     plan(.start, in: Int64.random(in: 500...8_000, using: &random))
   }
@@ -139,19 +187,17 @@ extension Simulation {
   private func read(_ keys: [EntityKey], _ call: Call) throws {
     guard let server, let reader = server.reader else { return }
     counts.reads += 1
-    let moment = server.recent.moment()
-    let (revision, states) = try reader.read { snapshot in
-      guard let record = try snapshot.space(named: spaces[call.space]) else { return (UInt64(0), [EntityKey: BulkModel.State]()) }
-      var states: [EntityKey: BulkModel.State] = [:]
-      for (key, entity) in zip(keys, try snapshot.entities(keys, in: record.id)) {
-        states[key] = try entity.map { try BulkModel.State($0) }
-        if let recent = server.recent.entity(key, in: record.name)?.entity, recent != entity {
-          throw Violation(.readsAreCommitted, "\(key) is remembered as it was at version \(recent.version)")
-        }
-        if let entity { server.recent.keep(entity, in: record, readAfter: moment) }
-      }
-      return (record.revision.rawValue, states)
+    let moment = server.recent?.moment()
+    database?.begin()
+    defer { database?.end() }
+    let found: (UInt64, [EntityKey: BulkModel.State])
+    do {
+      found = try look(reader, keys, call, server.recent, moment)
+    } catch let error as StoreError where error.code == .unavailable && database?.armed != nil {
+      note("#\(call.number) cannot be read")
+      return answer(call, .failed)
     }
+    let (revision, states) = found
     guard revision >= call.knownRevision else {
       throw Violation(.readsAreRecent, "\(call.summary) shows revision \(revision), its client knew of \(call.knownRevision)")
     }
@@ -167,6 +213,24 @@ extension Simulation {
       throw Violation(.readsAreCommitted, "\(call.summary) shows \(odd) at revision \(revision) as it is not")
     }
     answer(call, .entities(revision: revision, states))
+  }
+
+  /// What a read finds, compared with what the server remembers.
+  private func look(
+    _ reader: any StoreReader, _ keys: [EntityKey], _ call: Call, _ recent: RecentEntities?, _ moment: RecentEntities.Moment?
+  ) throws -> (UInt64, [EntityKey: BulkModel.State]) {
+    try reader.read { snapshot in
+      guard let record = try snapshot.space(named: spaces[call.space]) else { return (UInt64(0), [EntityKey: BulkModel.State]()) }
+      var states: [EntityKey: BulkModel.State] = [:]
+      for (key, entity) in zip(keys, try snapshot.entities(keys, in: record.id)) {
+        states[key] = try entity.map { try BulkModel.State($0) }
+        if let remembered = recent?.entity(key, in: record.name)?.entity, remembered != entity {
+          throw Violation(.readsAreCommitted, "\(key) is remembered as it was at version \(remembered.version)")
+        }
+        if let entity, let moment { recent?.keep(entity, in: record, readAfter: moment) }
+      }
+      return (record.revision.rawValue, states)
+    }
   }
 }
 

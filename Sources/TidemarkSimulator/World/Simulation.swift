@@ -3,12 +3,15 @@ internal import TidemarkStore
 internal import TidemarkStoreSQLite
 internal import TidemarkTesting
 
-/// Random clients against the real judge, writer and SQLite engine on a disk that fails, in one thread and from one seed.
+/// Random clients against the real judge, writer and engine, on what fails below that, in one thread and from one seed.
 ///
-/// Everything that happens is an event of a virtual clock. Every choice comes from the seed, so a seed always makes the same trace.
+/// Everything that happens is an event of a virtual clock. Every choice comes from the seed, so a seed always makes the same trace, as far as
+/// what is below the engine is simulated, too.
 public final class Simulation {
   /// How a simulation is run.
   public struct Options: Sendable {
+    /// What keeps the store.
+    public var engine = SimulatedEngine.sqlite
     /// How many events happen before the end is checked.
     public var eventsMax = 400
     /// A mistake to make on purpose.
@@ -82,7 +85,13 @@ public final class Simulation {
   let storeOptions: SQLiteStoreOptions
   /// The longest time between two misfortunes, in microseconds.
   let nemesisDelayMax: Int64
-  var server: Server?
+  /// One for each node; `nil` for those that do not run.
+  var servers: [Server?]
+  /// The node that is spoken of.
+  var node = 0
+  /// What engines other than SQLite keep the store in.
+  let database: SimulatedDatabase?
+  let memory = MemoryStore()
   var queue: [Call] = []
   var isTurnPlanned = false
   /// Sent to the writer and not answered when it stopped: done as a whole or not at all.
@@ -113,6 +122,12 @@ public final class Simulation {
     nemesisDelayMax = [3_000, 10_000, 30_000].randomElement(using: &random) ?? 10_000
     models = spaces.map { [rules] _ in BulkModel(rules: rules) }
     hooks.planted = options.planted
+    servers = Array(repeating: nil, count: options.engine.nodes)
+    if case .postgres(let server) = options.engine {
+      database = try SimulatedDatabase(server, seed: seed)
+    } else {
+      database = nil
+    }
     for index in 0..<Int.random(in: 2...4, using: &random) {
       guard let name = PrincipalName("client \(index)") else { continue }
       clients.append(
@@ -141,7 +156,7 @@ public final class Simulation {
       violation = Violation(.storeKeepsWorking, "an error that nothing explains: \(error)")
       note("\(error)")
     }
-    stopServer()
+    stopServers()
     counts.diskSteps = disk.steps
     return SimulationReport(
       seed: seed, events: eventCount, counts: counts, traceDigest: trace.digest, tail: Array(trace.lines), violation: violation)
@@ -170,19 +185,20 @@ public final class Simulation {
         note("the disk has room again")
         disk.disarm()
       }
-    case .start: try startServer()
+    case .start: try startServers()
     }
   }
 
   private func begin() throws {
     for index in clients.indices { plan(.clientTurn(index), in: Int64.random(in: 100...3_000, using: &random)) }
     plan(.nemesis, in: Int64.random(in: 1_000...nemesisDelayMax, using: &random))
+    guard case .sqlite = options.engine else { return try startServers() }
     if let only = options.onlyFault {
       disk.arm(only.kind.fault, inSteps: only.step)
     } else if chance(50) {
       disk.arm(chance(50) ? .powerLoss : .ioError, inSteps: Int.random(in: 1...120, using: &random))
     }
-    try startServer()
+    try startServers()
   }
 
   // MARK: Clients

@@ -16,6 +16,12 @@ public struct SimulationReport: Sendable {
     public var fullDisks = 0
     public var restarts = 0
     public var diskSteps = 0
+    /// How often a connection to the database was cut while it was used, or the database crashed.
+    public var cuts = 0
+    /// How often a commit was of unknown outcome.
+    public var unknowns = 0
+    /// How many writes were answered as not done.
+    public var unavailable = 0
     public var checks = 0
 
     mutating func add(_ other: Counts) {
@@ -33,6 +39,9 @@ public struct SimulationReport: Sendable {
       fullDisks += other.fullDisks
       restarts += other.restarts
       diskSteps += other.diskSteps
+      cuts += other.cuts
+      unknowns += other.unknowns
+      unavailable += other.unavailable
       checks += other.checks
     }
   }

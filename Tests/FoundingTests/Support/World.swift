@@ -7,19 +7,17 @@ import TidemarkWire
 
 @testable import tidemark
 
-/// A running daemon with its store, and a maker of writes.
+/// Running daemons with their store, and a maker of writes.
 final class World {
-  let daemon: DaemonProcess
+  let nodes: Nodes
   let space = SpaceName.default
   var random: SeededGenerator
-  private let folder: TemporaryFolder
 
-  /// Starts a daemon.
+  /// Starts daemons on an empty store.
   ///
   /// - Parameter schema: a file of Examples/schemas to put in force; `nil` for free-form entities.
-  init(schema: String? = nil, seed: UInt64, arguments: [String] = []) throws {
-    folder = try TemporaryFolder()
-    daemon = try DaemonProcess(folder: folder.path, arguments: arguments)
+  init(_ engine: EngineUnderTest = .sqlite, schema: String? = nil, seed: UInt64, arguments: [String] = []) throws {
+    nodes = try Nodes(engine, arguments: arguments)
     random = SeededGenerator(seed: seed)
     guard let schema else { return }
     let text = try String(contentsOf: World.example("schemas/\(schema).yaml"), encoding: .utf8)
@@ -34,9 +32,12 @@ final class World {
       .deletingLastPathComponent().appendingPathComponent("Examples/\(path)")
   }
 
-  func connect() throws -> FramedConnection { try FramedConnection(port: daemon.port) }
+  /// The first daemon.
+  var daemon: DaemonProcess { nodes.daemons[0] }
 
-  func connect(_ count: Int) throws -> [FramedConnection] { try (0..<count).map { _ in try connect() } }
+  func connect() throws -> FramedConnection { try nodes.connect() }
+
+  func connect(_ count: Int) throws -> [FramedConnection] { try nodes.connect(count) }
 
   // MARK: Making writes
 
@@ -134,7 +135,7 @@ final class World {
   func expectSound(_ client: FramedConnection, sourceLocation: SourceLocation = #_sourceLocation) throws {
     let report = try client.verify(space)
     #expect(report.faults.isEmpty, sourceLocation: sourceLocation)
-    #expect(daemon.isRunning, sourceLocation: sourceLocation)
+    #expect(nodes.areRunning, sourceLocation: sourceLocation)
   }
 }
 
