@@ -184,7 +184,8 @@ let package = Package(
         .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
-    .testTarget(name: "ConfigurationTests", dependencies: ["TidemarkStorePostgres", "tidemarkd", arguments], swiftSettings: strict),
+    .testTarget(
+      name: "ConfigurationTests", dependencies: ["TidemarkStorePostgres", "tidemarkd", arguments], swiftSettings: strict),
     .testTarget(
       name: "TidemarkClientTests",
       dependencies: [

@@ -70,7 +70,8 @@ extension FoundingTests {
       for round in 0..<5 as Range<UInt64> {
         let expected = round * 2 + 1
         stage.proxy.set(.holdCommit)
-        let stalled = try stage.clients[0].start(maker.update("a", [("by", .int(0))], expected: expected), in: .default)
+        let stalled = try stage.clients[0].start(
+          maker.update("a", [("by", .int(Int64(round)))], expected: expected), in: .default)
         stage.proxy.waitUntilHeld()
         for number in 0..<10 {
           let item = try maker.create("r\(round)-\(number)", [("n", .int(1))])
