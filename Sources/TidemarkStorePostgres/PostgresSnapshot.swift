@@ -31,6 +31,22 @@ class PostgresSnapshot: StoreSnapshot {
     return try run(sql, parameters).first.map { try SpaceRecord(row: $0) }
   }
 
+  func moved(since known: [SpaceMark]) throws -> [SpaceMark] {
+    guard !known.isEmpty else { return [] }
+    var parameters = Parameters()
+    parameters.add(.int32, known) { $0.put(Int32(bitPattern: $1.space.rawValue)) }
+    // A revision that no space has stands for none.
+    parameters.add(.int64, known) { $0.put($1.revision.map { Int64(bitPattern: $0.rawValue) } ?? -1) }
+    let gone = Set(known.lazy.filter { $0.revision == nil }.map(\.space))
+    return try run(.spacesMoved, parameters).all.compactMap { row in
+      guard let number = row.integer(at: 0).flatMap({ UInt32(exactly: $0) }) else {
+        throw StoreError.corrupt("the number of a space does not decode")
+      }
+      let mark = SpaceMark(space: SpaceID(rawValue: number), revision: row.isNull(at: 1) ? nil : row.revision(at: 1))
+      return mark.revision == nil && gone.contains(mark.space) ? nil : mark
+    }
+  }
+
   // MARK: Receipts
 
   func receipts(_ operations: [OperationID], of principal: PrincipalName, in space: SpaceID) throws -> [Receipt?] {
@@ -61,6 +77,13 @@ class PostgresSnapshot: StoreSnapshot {
   }
 
   // MARK: Tokens
+
+  func tokenMark() throws -> UInt64 {
+    // The first token makes the row.
+    guard let row = try run(.tokenMark).first else { return 0 }
+    guard let changes = row.integer(at: 0) else { throw StoreError.corrupt("the count of changes of tokens does not decode") }
+    return UInt64(bitPattern: changes)
+  }
 
   func tokens() throws -> [TokenRecord] {
     var roles: [String: [SpaceName: Role]] = [:]

@@ -74,6 +74,7 @@ extension PostgresTransaction {
     parameters.add(token.roleEverywhere.map { Int16($0.rawValue) })
     parameters.add(token.createdAt)
     queue(.tokenInsert, parameters)
+    queue(.tokenMarkMove, Parameters())
     guard !token.roles.isEmpty else { return }
     var roles = Parameters()
     roles.add(token.id)
@@ -86,6 +87,7 @@ extension PostgresTransaction {
     var parameters = Parameters()
     parameters.add(id)
     queue(.tokenRoleDelete, parameters)
+    queue(.tokenMarkMove, Parameters())
     return try run(.tokenDelete, parameters).affected == 1
   }
 }

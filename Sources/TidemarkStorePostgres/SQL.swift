@@ -8,7 +8,7 @@ internal import TidemarkPostgres
 /// docs/decisions/postgres-statements.md lists what they need of a database.
 enum SQL: Int, CaseIterable {
   case beginRead, beginWrite, commit, rollback
-  case spaces, spaceNamed, spaceLock, spaceLockNumber, spaceNumber, spaceInsert, spaceUpdate, spaceDelete
+  case spaces, spaceNamed, spaceLock, spaceLockNumber, spaceNumber, spaceInsert, spaceUpdate, spaceDelete, spacesMoved
   case entities, entityPage
   case logEntry, logHead, logRows, logEnd, logAppend, logDelete
   case headInsert, headMove, headPage, headDelete
@@ -17,7 +17,7 @@ enum SQL: Int, CaseIterable {
   case keyHolders, keyTake, keyRelease, keyReleaseAll, keyDelete
   case heldKeys, heldReferences, referencesHeld
   case referrers, referenceTake, referenceRelease, referenceReleaseAll, referenceDelete
-  case tokens, tokenRoles, tokenInsert, tokenRoleInsert, tokenDelete, tokenRoleDelete
+  case tokens, tokenRoles, tokenInsert, tokenRoleInsert, tokenDelete, tokenRoleDelete, tokenMark, tokenMarkMove
 
   /// What a connection asks of the server's planner, of which a server takes what it knows: every statement finds its rows by their keys and in the
   /// order of a key, and no plan is made anew or compiled.
@@ -47,14 +47,16 @@ enum SQL: Int, CaseIterable {
     case .beginWrite: "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE"
     case .commit: "COMMIT"
     case .rollback: "ROLLBACK"
-    case .spaces, .spaceNamed, .spaceLock, .spaceLockNumber, .spaceNumber, .spaceInsert, .spaceUpdate, .spaceDelete: spaceText
+    case .spaces, .spaceNamed, .spaceLock, .spaceLockNumber, .spaceNumber, .spaceInsert, .spaceUpdate, .spaceDelete, .spacesMoved:
+      spaceText
     case .entities, .entityPage, .logEntry, .logHead, .logRows, .logEnd, .logAppend, .logDelete: logText
     case .headInsert, .headMove, .headPage, .headDelete, .receipts, .receiptInsert, .receiptDelete: headText
     case .schema, .schemaInsert, .schemaDelete, .keyHolders, .keyTake, .keyRelease, .keyReleaseAll, .keyDelete, .heldKeys,
       .heldReferences, .referencesHeld, .referrers,
       .referenceTake, .referenceRelease, .referenceReleaseAll, .referenceDelete:
       relationText
-    case .tokens, .tokenRoles, .tokenInsert, .tokenRoleInsert, .tokenDelete, .tokenRoleDelete: tokenText
+    case .tokens, .tokenRoles, .tokenInsert, .tokenRoleInsert, .tokenDelete, .tokenRoleDelete, .tokenMark, .tokenMarkMove:
+      tokenText
     }
   }
 
@@ -74,6 +76,11 @@ enum SQL: Int, CaseIterable {
       """
       UPDATE space SET revision = $2, chain_hash = $3, changed_at_us = $4, alive_count = $5, history_floor = $6, feed_floor = $7,
       fence = $8, receipt_floor = $9, schema_version = $10 WHERE id = $1
+      """
+    case .spacesMoved:
+      """
+      SELECT k.id, s.revision FROM unnest($1::int4[], $2::int8[]) AS k (id, revision) LEFT JOIN space s ON s.id = k.id
+      WHERE s.revision IS NULL OR s.revision <> k.revision
       """
     default: "DELETE FROM space WHERE id = $1"
     }
@@ -228,6 +235,11 @@ enum SQL: Int, CaseIterable {
     case .tokenRoleInsert:
       "INSERT INTO token_role (token, space, role) SELECT $1::text, u.* FROM unnest($2::text[], $3::int2[]) AS u"
     case .tokenDelete: "DELETE FROM token WHERE id = $1"
+    case .tokenMark: "SELECT value FROM store WHERE key = 'token_changes'"
+    case .tokenMarkMove:
+      """
+      INSERT INTO store (key, value) VALUES ('token_changes', 1) ON CONFLICT (key) DO UPDATE SET value = store.value + 1
+      """
     default: "DELETE FROM token_role WHERE token = $1"
     }
   }

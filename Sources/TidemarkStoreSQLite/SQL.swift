@@ -3,7 +3,7 @@ internal import TidemarkSQLite
 /// Every statement of the engine. Parameters and columns are used by number next to where a statement runs.
 enum SQL: Int, CaseIterable {
   case begin, beginImmediate, commit, rollback
-  case spaces, spaceNamed, spaceInsert, spaceUpdate, spaceDelete, spaceEnd
+  case spaces, spaceNamed, spaceInsert, spaceUpdate, spaceDelete, spaceEnd, spaceRevision
   case entity, entityPage
   case logEntry, logHead, logRows, logAppend, logAppendMany, logDelete
   case headInsert, headMove, headPage, headDelete
@@ -48,6 +48,7 @@ enum SQL: Int, CaseIterable {
       fence = ?8, receipt_floor = ?9, schema_version = ?10 WHERE id = ?1
       """
     case .spaceDelete: "DELETE FROM space WHERE id = ?1"
+    case .spaceRevision: "SELECT revision FROM space WHERE id = ?1"
     case .spaceEnd:
       """
       SELECT EXISTS (SELECT 1 FROM space WHERE id = ?1),

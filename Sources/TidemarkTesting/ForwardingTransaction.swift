@@ -43,6 +43,8 @@ open class ForwardingTransaction: StoreTransaction {
     try base.areHeld(references, in: space)
   }
   open func tokens() throws -> [TokenRecord] { try base.tokens() }
+  open func tokenMark() throws -> UInt64 { try base.tokenMark() }
+  open func moved(since known: [SpaceMark]) throws -> [SpaceMark] { try base.moved(since: known) }
   open func insertSpace(named name: SpaceName, epoch: Epoch, createdAt: Timestamp, genesis: Digest32) throws -> SpaceRecord {
     try base.insertSpace(named: name, epoch: epoch, createdAt: createdAt, genesis: genesis)
   }

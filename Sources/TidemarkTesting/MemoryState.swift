@@ -7,6 +7,8 @@ struct MemoryState: Sendable {
   var spaces: [SpaceID: SpaceRecord] = [:]
   var parts: [SpaceID: MemorySpace] = [:]
   var tokens: [String: TokenRecord] = [:]
+  /// How often tokens were added or removed.
+  var tokenChanges: UInt64 = 0
 }
 
 /// What belongs to one space.
@@ -95,6 +97,15 @@ class MemorySnapshot: StoreSnapshot {
   func tokens() throws -> [TokenRecord] {
     state.tokens.values.sorted { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
   }
+
+  func tokenMark() throws -> UInt64 { state.tokenChanges }
+
+  func moved(since known: [SpaceMark]) throws -> [SpaceMark] {
+    known.compactMap { mark in
+      let now = state.spaces[mark.space]?.revision
+      return now == mark.revision ? nil : SpaceMark(space: mark.space, revision: now)
+    }
+  }
 }
 
 final class MemoryTransaction: MemorySnapshot, StoreTransaction {
@@ -181,8 +192,14 @@ final class MemoryTransaction: MemorySnapshot, StoreTransaction {
     try changing {
       try require(state.tokens[token.id] == nil, "the token \(token.id) exists")
       state.tokens[token.id] = token
+      state.tokenChanges += 1
     }
   }
 
-  func deleteToken(id: String) throws -> Bool { try changing { state.tokens.removeValue(forKey: id) != nil } }
+  func deleteToken(id: String) throws -> Bool {
+    try changing {
+      state.tokenChanges += 1
+      return state.tokens.removeValue(forKey: id) != nil
+    }
+  }
 }

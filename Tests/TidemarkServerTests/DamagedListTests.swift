@@ -95,4 +95,6 @@ private final class CircularSnapshot: StoreSnapshot {
     try base.areHeld(references, in: space)
   }
   func tokens() throws -> [TokenRecord] { try base.tokens() }
+  func tokenMark() throws -> UInt64 { try base.tokenMark() }
+  func moved(since known: [SpaceMark]) throws -> [SpaceMark] { try base.moved(since: known) }
 }

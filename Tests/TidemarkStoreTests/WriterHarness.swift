@@ -17,7 +17,7 @@ final class WriterHarness {
   ///   - schema: the schema in force in the default space.
   init(
     _ store: any EntityStore, seed: UInt64, options: GroupCommitWriter.Options = .init(),
-    now: (@Sendable () -> Timestamp)? = nil, schema: Schema? = nil,
+    now: (@Sendable () -> Timestamp)? = nil, schema: Schema? = nil, board: RevisionBoard? = nil,
     onTrouble: @escaping @Sendable (StoreError?) -> Void = { _ in }
   ) throws {
     self.store = store
@@ -25,7 +25,7 @@ final class WriterHarness {
     let ticks = Ticks()
     let clock = StoreClock(now: now ?? { ticks.next() }, uptimeNanoseconds: { 1_000 })
     writer = try GroupCommitWriter(
-      store: store, clock: clock, random: SeededGenerator(seed: seed), options: options,
+      store: store, clock: clock, random: SeededGenerator(seed: seed), options: options, board: board,
       decodeSchema: { _ in schema ?? Schema() },
       onTrouble: onTrouble
     ) { _ in }

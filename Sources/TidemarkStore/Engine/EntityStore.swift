@@ -109,6 +109,15 @@ public protocol StoreSnapshot: AnyObject {
 
   /// All tokens, sorted by id.
   func tokens() throws -> [TokenRecord]
+
+  /// A number that is another one whenever tokens were added or removed: two states with the same number have the same tokens. An engine
+  /// that others write to answers without reading the tokens, because it is asked many times a second.
+  func tokenMark() throws -> UInt64
+
+  /// Those of some spaces that are not as they are known, in any order: each with its revision now, `nil` for a space that is gone.
+  ///
+  /// Costs what is asked for, whatever else the store holds. No space is named twice.
+  func moved(since known: [SpaceMark]) throws -> [SpaceMark]
 }
 
 /// One state under change.

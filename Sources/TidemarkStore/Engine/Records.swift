@@ -51,6 +51,18 @@ public struct SpaceRecord: Hashable, Sendable {
   }
 }
 
+/// How far a space has come, and whether it is there at all. Spaces never share a number, so one that was made again is another.
+public struct SpaceMark: Hashable, Sendable {
+  public var space: SpaceID
+  /// The latest revision; `nil` for a space that is gone, or of which nothing is known.
+  public var revision: Revision?
+
+  public init(space: SpaceID, revision: Revision?) {
+    self.space = space
+    self.revision = revision
+  }
+}
+
 /// A schema of a space as it is stored.
 public struct SchemaRecord: Hashable, Sendable {
   /// Counts the schemas of a space, from 1.

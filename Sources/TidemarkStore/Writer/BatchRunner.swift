@@ -19,7 +19,7 @@ package final class BatchRunner {
   /// Opens the store's writer. The parameters are those of `GroupCommitWriter`.
   package init(
     store: any EntityStore, clock: StoreClock, random: any RandomNumberGenerator, options: GroupCommitWriter.Options,
-    recent: RecentEntities? = nil, decodeSchema: @escaping @Sendable ([UInt8]) throws -> Schema,
+    recent: RecentEntities? = nil, board: RevisionBoard? = nil, decodeSchema: @escaping @Sendable ([UInt8]) throws -> Schema,
     counts: BatchCounts = BatchCounts(), onTrouble: @escaping @Sendable (StoreError?) -> Void = { _ in },
     onFatal: @escaping @Sendable (StoreError) -> Void
   ) throws {
@@ -27,8 +27,8 @@ package final class BatchRunner {
     self.clock = clock
     self.counts = counts
     loop = CommitLoop(
-      writer: try store.openWriter(), schemas: SchemaCache(decode: decodeSchema), recent: recent, random: random,
-      onTrouble: onTrouble, onFatal: onFatal)
+      writer: try store.openWriter(), schemas: SchemaCache(decode: decodeSchema), recent: recent, board: board,
+      random: random, onTrouble: onTrouble, onFatal: onFatal)
   }
 
   /// Lets the store do what can wait.

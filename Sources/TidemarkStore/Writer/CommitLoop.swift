@@ -11,14 +11,17 @@ final class CommitLoop {
   private var isUnreached = false
   private let schemas: SchemaCache
   private let recent: RecentEntities?
+  private let board: RevisionBoard?
 
   init(
-    writer: any StoreWriter, schemas: SchemaCache, recent: RecentEntities? = nil, random: any RandomNumberGenerator,
+    writer: any StoreWriter, schemas: SchemaCache, recent: RecentEntities? = nil, board: RevisionBoard? = nil,
+    random: any RandomNumberGenerator,
     onTrouble: @escaping @Sendable (StoreError?) -> Void = { _ in }, onFatal: @escaping @Sendable (StoreError) -> Void
   ) {
     self.writer = writer
     self.schemas = schemas
     self.recent = recent
+    self.board = board
     self.random = random
     self.onTrouble = onTrouble
     self.onFatal = onFatal
@@ -42,6 +45,7 @@ final class CommitLoop {
       }
       noteReached()
       recent?.didCommit(changes)
+      board?.publish(changes)
       return (results, changes.reduce(0) { $0 + $1.changes.count })
     } catch {
       schemas.forgetAll()

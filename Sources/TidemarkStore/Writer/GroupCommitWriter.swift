@@ -32,18 +32,21 @@ public final class GroupCommitWriter: Sendable {
   ///
   /// - Parameters:
   ///   - recent: is kept true to what is committed. Only for a store to which nobody else writes.
+  ///   - board: hears of each commit once it is durable, before the answers are delivered.
   ///   - decodeSchema: reads what `SchemaRecord.content` keeps. Without it, spaces with a schema take no writes.
   ///   - random: makes salts, ids and epochs. Belongs to the writer's thread from here on.
   ///   - onTrouble: called on the writer's thread with the first error for want of the database, and with `nil` when it is back.
   ///   - onFatal: called once, on the writer's thread, when a commit failed in a way that must not be retried. The writer refuses everything then.
   public init(
     store: any EntityStore, clock: StoreClock, random: sending any RandomNumberGenerator, options: Options = Options(),
-    recent: RecentEntities? = nil, decodeSchema: @escaping @Sendable ([UInt8]) throws -> Schema = GroupCommitWriter.noSchemas,
+    recent: RecentEntities? = nil, board: RevisionBoard? = nil,
+    decodeSchema: @escaping @Sendable ([UInt8]) throws -> Schema = GroupCommitWriter.noSchemas,
     onTrouble: @escaping @Sendable (StoreError?) -> Void = { _ in }, onFatal: @escaping @Sendable (StoreError) -> Void
   ) throws {
     queue = WorkQueue(capacity: options.queuedRequestsMax)
     let runner = try BatchRunner(
-      store: store, clock: clock, random: random, options: options, recent: recent, decodeSchema: decodeSchema, counts: counts,
+      store: store, clock: clock, random: random, options: options, recent: recent, board: board,
+      decodeSchema: decodeSchema, counts: counts,
       onTrouble: onTrouble, onFatal: onFatal)
     // The runner belongs to the thread from here on; nothing else keeps it.
     nonisolated(unsafe) let owned = runner
