@@ -36,6 +36,14 @@ public final class Nodes {
     daemons = try (0..<(engine == .sqlite ? 1 : 2)).map { _ in try DaemonProcess(store: url, arguments: arguments) }
   }
 
+  /// Starts two, one after the other, on an empty schema of a server.
+  public init(_ server: PostgresServer, isDevelopment: Bool = true) throws {
+    folder = try TemporaryFolder()
+    store = try server.makeSchema()
+    let url = store
+    daemons = try (0..<2).map { _ in try DaemonProcess(store: url, isDevelopment: isDevelopment) }
+  }
+
   /// Whether none has ended.
   public var areRunning: Bool { daemons.allSatisfy(\.isRunning) }
 
@@ -46,4 +54,21 @@ public final class Nodes {
   }
 
   public func connect(_ count: Int) throws -> [FramedConnection] { try (0..<count).map { _ in try connect() } }
+}
+
+// MARK: Tokens
+
+extension Nodes {
+  /// A connection to one daemon.
+  public func connect(to node: Int, token: String? = nil) throws -> FramedConnection {
+    try FramedConnection(port: daemons[node].port, token: token)
+  }
+
+  /// The administrator's token that the first start showed.
+  public var firstToken: String? { daemons.lazy.compactMap { Nodes.tokens(in: $0.log).first }.first }
+
+  /// The tokens in a daemon's log.
+  public static func tokens(in log: String) -> [String] {
+    log.split(whereSeparator: \.isWhitespace).filter { $0.hasPrefix("tmk_") }.map(String.init)
+  }
 }

@@ -27,6 +27,10 @@ public final class TidemarkService: Sendable {
   let readers: ReaderPool
   /// What needs no reading; `nil` when each read goes to the store.
   let recent: RecentEntities?
+  /// What is known of the latest revisions of spaces: woken by commits of this node and, through `poller`, of others.
+  public let board: RevisionBoard
+  /// Looks for what other nodes did; `nil` on a store that this process alone has open.
+  let poller: NodePoller?
   let authenticator: Authenticator
   let clock: StoreClock
   let logger: Logger
@@ -49,11 +53,13 @@ public final class TidemarkService: Sendable {
     conflictLog = ConflictLog(logger, clock)
     startedNanoseconds = clock.uptimeNanoseconds()
     let tokens = try store.openReader().read { try $0.tokens() }
-    authenticator = Authenticator(tokens: tokens, isDevelopment: options.isDevelopment)
+    let authenticator = Authenticator(tokens: tokens, isDevelopment: options.isDevelopment, isAlone: store.hasOneWriter)
+    let board = RevisionBoard()
+    (self.authenticator, self.board) = (authenticator, board)
     recent =
       store.hasOneWriter && options.entityCacheBytesMax > 0 ? RecentEntities(bytesMax: options.entityCacheBytesMax) : nil
     writer = try GroupCommitWriter(
-      store: store, clock: clock, random: random, options: options.writer, recent: recent,
+      store: store, clock: clock, random: random, options: options.writer, recent: recent, board: board,
       decodeSchema: { try Schema.decode($0) },
       onTrouble: { error in
         if let error {
@@ -67,6 +73,18 @@ public final class TidemarkService: Sendable {
         onFatal(error)
       })
     readers = try ReaderPool(store: store, clock: clock, threads: options.readerThreads)
+    poller =
+      store.hasOneWriter
+      ? nil
+      : try NodePoller(
+        store: store, clock: clock, board: board, keeper: authenticator, random: { UInt64.random(in: 0...UInt64.max) },
+        onTrouble: { error in
+          if let error {
+            logger.error("what other nodes do cannot be looked up", metadata: ["error": "\(error)"])
+          } else {
+            logger.notice("what other nodes do is looked up again")
+          }
+        })
     let now = clock.now()
     try administerAndWait { transaction, random in
       guard try transaction.space(named: .default) == nil else { return }
@@ -74,19 +92,32 @@ public final class TidemarkService: Sendable {
     }
   }
 
-  /// True when the store has no token at all.
-  public var hasTokens: Bool { authenticator.hasTokens }
-
   /// Makes the dispatcher of one event loop.
   public func makeHandler(on loop: any EventLoop) -> any CallHandler { LoopDispatcher(service: self, loop: loop) }
 
-  /// Makes a token outside of any call: the first one.
+  /// Makes a token outside of any call.
   ///
   /// - Returns: the text to send as a bearer token.
   public func createToken(principal: PrincipalName, roleEverywhere: Role) throws -> String {
+    guard let text = try createToken(principal, roleEverywhere, isFirst: false) else {
+      throw StoreError(.failed, "the token was not made")
+    }
+    return text
+  }
+
+  /// Makes a token when the store has none at all; `nil` when it has one. Of several nodes that start at once, one makes it.
+  ///
+  /// - Returns: the text to send as a bearer token.
+  public func createFirstToken(principal: PrincipalName, roleEverywhere: Role) throws -> String? {
+    authenticator.hasTokens ? nil : try createToken(principal, roleEverywhere, isFirst: true)
+  }
+
+  private func createToken(_ principal: PrincipalName, _ roleEverywhere: Role, isFirst: Bool) throws -> String? {
     let now = clock.now()
-    let made = Handover<(TokenText, TokenRecord)>()
+    let made = Handover<(TokenText, TokenRecord)?>()
     try administerAndWait { transaction, random in
+      // Who looks for tokens to make the first holds this space until its own is there.
+      if isFirst, try transaction.space(named: .default) == nil || !transaction.tokens().isEmpty { return made.put(nil) }
       var source = AnyRandom(random)
       let text = TokenText(using: &source)
       random = source.base
@@ -96,13 +127,14 @@ public final class TidemarkService: Sendable {
       try transaction.insertToken(record)
       made.put((text, record))
     }
-    guard let (text, record) = made.take() else { throw StoreError(.failed, "the token was not made") }
+    guard let (text, record) = made.take() ?? nil else { return nil }
     authenticator.add(record)
     return text.text
   }
 
   /// Finishes what is queued and closes the store. Call it when no connection is left.
   public func close() {
+    poller?.close()
     writer.close()
     readers.close()
   }

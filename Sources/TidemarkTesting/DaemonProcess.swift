@@ -1,7 +1,9 @@
 public import Foundation
 
 /// A real `tidemarkd` in a process of its own, on loopback.
-public final class DaemonProcess {
+///
+/// `@unchecked Sendable`: all is made once, before the value is shared; signals may be sent from any thread.
+public final class DaemonProcess: @unchecked Sendable {
   /// The port it listens on.
   public let port: Int
   private let process: Process

@@ -82,8 +82,9 @@ struct Daemon {
       logger.warning("development: calls without a token are taken and may do everything")
       return
     }
-    guard !service.hasTokens, let admin = PrincipalName("admin") else { return }
-    let token = try service.createToken(principal: admin, roleEverywhere: .admin)
+    guard let admin = PrincipalName("admin"),
+      let token = try service.createFirstToken(principal: admin, roleEverywhere: .admin)
+    else { return }
     FileHandle.standardError.write(
       Data("\nThis store had no token. Here is one for an administrator; it is shown only now:\n\n  \(token)\n\n".utf8))
   }

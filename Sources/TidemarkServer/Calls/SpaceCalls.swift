@@ -42,8 +42,8 @@ extension LoopDispatcher {
     guard request.name != .default else {
       throw CallFailure(RPCStatus(.failedPrecondition, "The space 'default' cannot be deleted."))
     }
-    let authenticator = service.authenticator
-    return try administer(call) { transaction, _ -> Result<(Revision, [TokenRecord]), RPCStatus> in
+    let (authenticator, board) = (service.authenticator, service.board)
+    return try administer(call) { transaction, _ -> Result<(SpaceRecord, [TokenRecord]), RPCStatus> in
       guard let record = try transaction.space(named: request.name) else { return .failure(.unknownSpace(request.name)) }
       guard record.revision == request.expectedRevision else {
         return .failure(
@@ -53,11 +53,12 @@ extension LoopDispatcher {
             details: [.errorInfo(reason: "REVISION_MISMATCH")]))
       }
       try transaction.deleteSpace(record.id)
-      return .success((record.revision, try transaction.withdrawRoles(in: request.name)))
+      return .success((record, try transaction.withdrawRoles(in: request.name)))
     } didCommit: {
       for token in $0.1 { authenticator.add(token) }
+      board.publish([SpaceMark(space: $0.0.id, revision: nil)])
     } reply: { _, done in
-      DeleteSpaceResponse(revision: done.0)
+      DeleteSpaceResponse(revision: done.0.revision)
     }
   }
 

@@ -18,6 +18,9 @@ final class LoopDispatcher: CallHandler {
   private var postponed = PostponedReads()
   private var isLookingThrough = false
   private var credentials: [UInt64: RememberedCredentials] = [:]
+  var held = HeldCalls()
+  var isAwaitingConfirmation = false
+  var isWatchingHeld = false
   /// Replies are encoded here, one after the other.
   private var buffer = ByteBuffer()
   private var random = BufferedRandom()
@@ -44,14 +47,31 @@ final class LoopDispatcher: CallHandler {
   // MARK: CallHandler
 
   func receive(_ call: IncomingCall) -> CallDisposition {
+    guard Method(rawValue: call.method) != nil else {
+      return .reply(CallReply(status: .unknownMethod(call.path ?? "number \(call.method)")))
+    }
+    switch judge(call) {
+    case .principal(let principal): return answer(call, principal)
+    case .refused: return .reply(CallReply(status: .unauthenticated))
+    case .ask: return hold(call, since: service.clock.uptimeNanoseconds())
+    }
+  }
+
+  /// Who makes a call.
+  ///
+  /// - Parameter asked: when it was held, by `StoreClock.uptimeNanoseconds`.
+  func judge(_ call: IncomingCall, since asked: UInt64? = nil) -> RememberedCredentials.Verdict {
+    let authorization = call.meta.authorization
+    if !authorization.isEmpty { service.poller?.noteUse() }
+    return credentials[call.connection.connectionID, default: RememberedCredentials()]
+      .verdict(for: authorization, service.authenticator, now: service.clock.uptimeNanoseconds, since: asked)
+  }
+
+  /// Does what a call asks for.
+  func answer(_ call: IncomingCall, _ principal: Principal) -> CallDisposition {
     guard let method = Method(rawValue: call.method) else {
       return .reply(CallReply(status: .unknownMethod(call.path ?? "number \(call.method)")))
     }
-    let id = call.connection.connectionID
-    guard
-      let principal = credentials[id, default: RememberedCredentials()]
-        .principal(for: call.meta.authorization, service.authenticator)
-    else { return .reply(CallReply(status: .unauthenticated)) }
     do throws(CallFailure) {
       return try dispatch(method, call, principal)
     } catch {
@@ -68,6 +88,10 @@ final class LoopDispatcher: CallHandler {
   func cancelled(_ call: CallID, reason: CancelReason, connection: any CallConnection) {
     // Reads and writes in flight end by themselves and complete then, which frees the slot.
     let name = CallName(connection: connection.connectionID, call: call)
+    if let held = held.remove(name) {
+      let status = reason == .deadline ? RPCStatus.expired : .cancelled
+      return held.call.connection.complete(call, with: CallReply(status: status))
+    }
     if let read = postponed.remove(name) { return read.end(self, reason == .deadline ? .expired : .cancelled) }
     streams[name]?.cancel()
   }
