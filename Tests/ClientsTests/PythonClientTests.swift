@@ -16,8 +16,12 @@ import Testing
     process.executableURL = URL(fileURLWithPath: python)
     process.arguments = ["-m", "pytest", "Clients/Python/tests", "-q"]
     process.currentDirectoryURL = repository
-    process.environment = ProcessInfo.processInfo.environment.merging(
-      ["TIDEMARKD_BINARY": BuiltProducts.url("tidemarkd").path, "PYTHONDONTWRITEBYTECODE": "1"]) { $1 }
+    // Empty stores that several daemons may share; none where PostgreSQL is not installed, which is said.
+    let stores = try (0..<4).compactMap { _ in try PostgresServer.shared?.makeSchema() }
+    process.environment = ProcessInfo.processInfo.environment.merging([
+      "TIDEMARKD_BINARY": BuiltProducts.url("tidemarkd").path, "PYTHONDONTWRITEBYTECODE": "1",
+      "TIDEMARK_POSTGRES_STORES": stores.joined(separator: " "),
+    ]) { $1 }
     let pipe = Pipe()
     process.standardOutput = pipe
     process.standardError = pipe

@@ -74,6 +74,70 @@ import TidemarkTesting
     }
   }
 
+  @Test func connectionsOfAServerThatFailedAreNotUsedWhileAnotherMayBeTried() {
+    var pool = PoolState(options: options(connections: 4, calls: 9), servers: 2)
+    #expect(acquire(&pool) == .open(1, address: 0))
+    #expect(acquire(&pool) == .open(2, address: 1))
+    #expect(acquire(&pool) == .open(3, address: 0))
+    #expect(acquire(&pool) == .open(4, address: 1))
+    #expect(pool.mayTryElsewhere(now: .zero))
+    // One connection to the first server fails; the other one has a call that goes on.
+    #expect(pool.release(1, isBroken: true, now: .zero, random: .max) == [1])
+    #expect(acquire(&pool) == .open(5, address: 1))
+    for _ in 0..<6 {
+      guard case .use(let id) = acquire(&pool) else {
+        Issue.record("there are places on the second server")
+        return
+      }
+      #expect([2, 4, 5].contains(id))
+    }
+    // The call on it ends, and so does the connection.
+    #expect(pool.release(3, isBroken: false, now: .zero, random: 0).isEmpty)
+  }
+
+  @Test func whenAllServersFailedTheirConnectionsAreUsed() {
+    var pool = PoolState(options: options(connections: 4, calls: 9), servers: 2)
+    for _ in 0..<4 { _ = acquire(&pool) }
+    _ = pool.release(1, isBroken: true, now: .zero, random: .max)
+    _ = pool.release(2, isBroken: true, now: .zero, random: .max)
+    #expect(!pool.mayTryElsewhere(now: .zero))
+    guard case .use(let id) = acquire(&pool) else {
+      Issue.record("there are connections")
+      return
+    }
+    #expect([3, 4].contains(id))
+  }
+
+  @Test func aServerThatReturnsGetsConnectionsAgain() {
+    var pool = PoolState(options: options(connections: 4, calls: 9), servers: 2)
+    for _ in 0..<4 { _ = acquire(&pool) }
+    for id in [1, 3] as [PoolState.ID] { _ = pool.release(id, isBroken: true, now: .zero, random: .max) }
+    for _ in 0..<3 { _ = acquire(&pool) }
+    #expect(pool.slots.map(\.address) == [1, 1, 1, 1])
+    // The wait is over: one of the other's connections makes room once its calls have ended.
+    let later = Duration.seconds(30)
+    guard case .use = acquire(&pool, at: later), let leaving = pool.slots.first(where: \.isRetiring) else {
+      Issue.record("one connection leaves, calls go to the others")
+      return
+    }
+    #expect(pool.slots.count { $0.isRetiring } == 1)
+    var closed: [PoolState.ID] = []
+    for _ in 0..<leaving.calls { closed += pool.release(leaving.id, isBroken: false, now: later, random: 0) }
+    #expect(closed == [leaving.id])
+    guard case .open(_, address: 0) = acquire(&pool, at: later) else {
+      Issue.record("the first server is back")
+      return
+    }
+  }
+
+  @Test func clientsBeginWithDifferentServers() {
+    for start in 0..<3 {
+      var pool = PoolState(options: options(connections: 3), servers: 3, start: start)
+      let first = (0..<3).map { _ in acquire(&pool) }
+      #expect(first == (0..<3).map { .open(PoolState.ID($0 + 1), address: (start + $0) % 3) })
+    }
+  }
+
   /// All clients reached the longest wait: their waits are spread over all of it, not all at its end.
   @Test func theLongestWaitIsSpreadToo() {
     var pool = PoolState(options: options(connections: 1), servers: 1)

@@ -22,6 +22,8 @@ import TidemarkTestTraits
   private func client(_ listeners: [TidemarkListener], _ pool: PoolOptions, attemptsMax: Int = 8) -> TidemarkClient {
     var options = ClientOptions()
     options.attemptsMax = attemptsMax
+    var pool = pool
+    pool.startsAtRandom = false
     return TidemarkClient(
       pool: listeners.map { ServerAddress(host: "127.0.0.1", port: $0.port) }, options: options, pool: pool)
   }

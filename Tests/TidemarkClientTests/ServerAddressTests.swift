@@ -28,6 +28,24 @@ import TidemarkCore
     #expect(throws: AddressError.self) { try ServerAddress(parsing: text) }
   }
 
+  @Test func anAddressMayNameSeveralServersOfOneStore() throws {
+    let address = try ServerAddress(parsing: "tidemark://a:1,b,[::1]:9/hotel")
+    #expect(address.endpoints.map(\.description) == ["a:1", "b:8433", "[::1]:9"])
+    #expect(address.host == "a" && address.space?.text == "hotel")
+    #expect(address.description == "tidemark://a:1,b:8433,[::1]:9/hotel")
+    #expect(try ServerAddress(parsing: address.description) == address)
+    // A token for all of them may be sent to one; one for one is not sent to others.
+    let one = try ServerAddress(parsing: "tidemark://b/garden")
+    #expect(address.isSameServer(as: one) && !one.isSameServer(as: address))
+    #expect(!address.isLoopback)
+    #expect(try ServerAddress(parsing: "tidemark://localhost:1,127.0.0.1:2").isLoopback)
+    for wrong in ["tidemark://a,", "tidemark://,a", "tidemark://a,,b", "tidemark://a,a:8433", "tidemark://a, b"] {
+      #expect(throws: AddressError.self) { try ServerAddress(parsing: wrong) }
+    }
+    let many = (0...ServerAddress.endpointsMax).map { "h\($0)" }.joined(separator: ",")
+    #expect(throws: AddressError.self) { try ServerAddress(parsing: "tidemark://" + many) }
+  }
+
   @Test func aSecretInAnAddressIsNotRepeated() throws {
     let error = #expect(throws: AddressError.self) { try ServerAddress(parsing: "tidemark://user:hunter2@h") }
     #expect(error?.description.contains("hunter2") == false)

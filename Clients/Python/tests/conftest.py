@@ -18,7 +18,7 @@ START_SECONDS = 60
 class Daemon:
   """A real ``tidemarkd`` on loopback with a store of its own."""
 
-  def __init__(self, folder: Path, *arguments: str) -> None:
+  def __init__(self, folder: Path, *arguments: str, store: str = "") -> None:
     binary = os.environ.get("TIDEMARKD_BINARY")
     if not binary:
       pytest.fail("TIDEMARKD_BINARY must name the tidemarkd to test against.", pytrace=False)
@@ -26,7 +26,7 @@ class Daemon:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TIDEMARKD_")}
     with open(self.log, "wb") as log:
       self.process = subprocess.Popen(
-        [binary, "serve", "--store", f"sqlite:{folder / 'store'}", "--listen", "127.0.0.1:0", "--development", "true",
+        [binary, "serve", "--store", store or f"sqlite:{folder / 'store'}", "--listen", "127.0.0.1:0", "--development", "true",
          "--port-file", str(port_file), *arguments],
         stdout=subprocess.DEVNULL, stderr=log, env=environment)
     until = time.monotonic() + START_SECONDS
@@ -64,15 +64,26 @@ def own_daemon(tmp_path):
   """Makes daemons that belong to one test."""
   running = []
 
-  def start(*arguments: str) -> Daemon:
+  def start(*arguments: str, store: str = "") -> Daemon:
     folder = tmp_path / str(len(running))
     folder.mkdir()
-    running.append(Daemon(folder, *arguments))
+    running.append(Daemon(folder, *arguments, store=store))
     return running[-1]
 
   yield start
   for each in running:
     each.stop()
+
+
+_shared_stores = os.environ.get("TIDEMARK_POSTGRES_STORES", "").split()
+
+
+@pytest.fixture
+def shared_store():
+  """The URL of an empty store that several daemons may share."""
+  if not _shared_stores:
+    pytest.skip("TIDEMARK_POSTGRES_STORES names no empty PostgreSQL stores.")
+  return _shared_stores.pop()
 
 
 @pytest.fixture

@@ -16,8 +16,22 @@ from tidemark import AsyncClient, Client
 ])
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_addresses_that_name_a_server(kind, address, expected):
-  client = kind(address)
-  assert (client._host, client._port) == expected
+  assert kind(address)._links.route.addresses == [expected]
+
+
+@pytest.mark.parametrize("addresses", [
+  "a:1,b,[::1]:9", "tidemark://a:1,b,[::1]:9/hotel", ["a:1", "tidemark://b/hotel", "[::1]:9"], ("a:1", "b:8433", "[::1]:9"),
+])
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_addresses_of_several_servers(kind, addresses):
+  assert kind(addresses)._links.route.addresses == [("a", 1), ("b", 8433), ("::1", 9)]
+
+
+@pytest.mark.parametrize("addresses", [[], "a,", ",a", "a,,b", "a,a:8433", ["a", "a:8433"], "a,http://b", ["a,b"]])
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_other_lists_are_refused_in_words(kind, addresses):
+  with pytest.raises(ValueError, match="host:port"):
+    kind(addresses)
 
 
 @pytest.mark.parametrize("address", [

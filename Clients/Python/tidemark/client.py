@@ -10,14 +10,15 @@ from typing import Any, Callable, Generator, Iterable, Iterator, Mapping, Sequen
 from . import _calls as calls
 from . import model
 from . import schema as schemas
-from ._address import parse_address
+from ._address import Addresses
 from ._bulk import Bulk, Part, undo_parts
 from ._calls import Call, ExpectedLike
 from ._connection import Broken, Ended, Limits
 from ._framing import ErrorCode
+from ._keeper import Keeper
 from ._link import Link
 from ._modify import Modification, RetryOnConflict
-from ._retry import DEFAULT, Retry, Timeout, connect_patience, deadline_of, patience
+from ._retry import DEFAULT, Retry, Timeout, deadline_of, patience
 from .errors import LinkClosed, StatusCode, TidemarkError
 from .values import Fields, FieldValue
 
@@ -27,7 +28,8 @@ class Client:
   """A client that may be shared by threads. It connects when the first call needs it, and again when the connection is lost.
 
   ``address`` is ``host:port`` or ``tidemark://host:port/space``; anything else is a ``ValueError``. The space is not used: every
-  call names its own.
+  call names its own. Several servers of one store are a list of addresses, or stand behind commas: ``host:port,host:port``. The
+  client calls one of them, any at first; when it fails, calls go on with the next one, with the same operation ids.
 
   ``timeout`` is in seconds, for a call with all its attempts; ``None`` waits as long as the server allows. Streams (``list``,
   ``verify``) have no deadline unless they are given one. ``compresses`` sends large messages compressed; do not use it where a
@@ -35,18 +37,14 @@ class Client:
   """
 
   def __init__(
-    self, address: str = "127.0.0.1:8433", *, token: str = "", timeout: float | None = 30.0, retry: Retry = Retry(),
+    self, address: Addresses = "127.0.0.1:8433", *, token: str = "", timeout: float | None = 30.0, retry: Retry = Retry(),
     compresses: bool = False, limits: Limits = Limits(can_inflate=True)
   ) -> None:
-    self._host, self._port = parse_address(address)
+    self._links = Keeper(address, limits)
     self._authorization = f"Bearer {token}" if token else ""
     self._timeout = timeout
     self._retry = retry
     self._compresses = compresses
-    self._limits = limits
-    self._connecting = threading.Lock()
-    self._link: Link | None = None
-    self._is_closed = False
 
   def __enter__(self) -> "Client":
     return self
@@ -56,11 +54,7 @@ class Client:
 
   def close(self) -> None:
     """Ends the connection. Calls of other threads that are in flight fail."""
-    with self._connecting:
-      self._is_closed = True
-      link, self._link = self._link, None
-    if link is not None:
-      link.close()
+    self._links.close()
 
   # Entities
 
@@ -237,8 +231,8 @@ class Client:
     return self._run(calls.delete_space(name, expected_revision), timeout)
 
   def verify(self, space: str, *, timeout: Timeout = None) -> Iterator[model.Verification]:
-    """Checks the hash chain of a space; the last step has ``is_done``."""
-    return self._stream(calls.verify(space), deadline_of(timeout, self._timeout))
+    """Checks the hash chain of a space; the last step has ``is_done``. Begins again when the connection is lost."""
+    return self._verify(space, timeout)
 
   def create_token(
     self, principal: str, grants: Mapping[str, model.Role], *, timeout: Timeout = DEFAULT
@@ -276,8 +270,8 @@ class Client:
       attempt += 1
 
   def _wait_to_retry(self, error: TidemarkError, call: Call[Any], deadline: float | None, attempt: int) -> bool:
-    pause = self._retry.pause(error, call.is_repeatable, attempt)
-    if pause is None or self._is_closed or (deadline is not None and time.monotonic() + pause >= deadline):
+    pause = self._links.route.pause(error, self._retry.pause(error, call.is_repeatable, attempt))
+    if pause is None or self._links.is_closed or (deadline is not None and time.monotonic() + pause >= deadline):
       return False
     time.sleep(pause)
     return True
@@ -292,6 +286,7 @@ class Client:
       raise calls.late(call) from None
     finally:
       link.cancel(stream, code)  # of an answered call this is nothing
+    self._links.note(link, event)
     return calls.finish(call, event)
 
   def _stream(self, call: Call[T], deadline: float | None) -> Generator[T, None, None]:
@@ -306,6 +301,7 @@ class Client:
           code = ErrorCode.TIMEOUT
           raise calls.late(call) from None
         if isinstance(event, (Ended, Broken)):
+          self._links.note(link, event)
           if isinstance(event, Broken) or event.status:
             raise calls.failure(call, event)
           return
@@ -335,6 +331,18 @@ class Client:
           raise
       attempt += 1
 
+  def _verify(self, space: str, timeout: Timeout) -> Generator[model.Verification, None, None]:
+    deadline = deadline_of(timeout, self._timeout)
+    call, attempt = calls.verify(space), 1
+    while True:
+      try:
+        yield from self._stream(call, deadline)
+        return
+      except TidemarkError as error:
+        if not self._wait_to_retry(error, call, deadline, attempt):
+          raise
+      attempt += 1
+
   def _bulk(
     self, space: str, writes: Iterable[model.Write], mode: model.BulkMode, validates_only: bool, returns_entities: bool,
     known_revision: int, timeout: Timeout
@@ -358,28 +366,17 @@ class Client:
   def _server_limits(self, timeout: Timeout) -> Limits:
     self._run(calls.server_info(), timeout)  # makes the connection, with the attempts of a call
     try:
-      return (self._connect(deadline_of(timeout, self._timeout))).server_limits
+      return (self._links.get(deadline_of(timeout, self._timeout))).server_limits
     except (LinkClosed, TimeoutError) as error:
       raise calls.not_sent(calls.server_info(), error) from error
 
   def _open(self, call: Call[Any], deadline: float | None, attempt: int) -> tuple[Link, int, Any]:
     """Sends a call. Raises ``TidemarkError`` when that was not possible, in which case nothing was executed."""
     try:
-      link = self._connect(deadline)
+      link = self._links.get(deadline)
       stream, answers = link.call(
         call.method.number, call.content, deadline=deadline, authorization=self._authorization, attempt=attempt,
         compresses=self._compresses)
       return link, stream, answers
     except (LinkClosed, TimeoutError, ValueError) as error:
       raise calls.not_sent(call, error) from error
-
-  def _connect(self, deadline: float | None) -> Link:
-    with self._connecting:
-      if self._is_closed:
-        raise TidemarkError(StatusCode.CANCELLED, "The client is closed.", is_not_executed=True)
-      if self._link is None or not self._link.is_usable:
-        if self._link is not None:
-          self._link.leave()
-          self._link = None
-        self._link = Link(self._host, self._port, self._limits, connect_patience(deadline))
-      return self._link

@@ -68,7 +68,32 @@ struct Doctor: AsyncParsableCommand {
     return status
   }
 
+  /// Asks each server of an address that names several. One that does not answer is a warning: calls go to the others.
+  private func examineServers(_ target: ServerOptions.Target, _ tell: (Finding) -> Void) async {
+    guard !target.address.others.isEmpty else { return }
+    for endpoint in target.address.endpoints {
+      let address = ServerAddress(host: endpoint.host, port: endpoint.port)
+      var calling = ClientOptions()
+      calling.deadline = .seconds(min(options.server.timeout, 5))
+      calling.connectTimeout = .seconds(min(options.server.timeout, 5))
+      calling.attemptsMax = 1
+      let client = TidemarkClient(address, credentials: target.credentials, options: calling)
+      defer { client.close() }
+      do {
+        let info = try await client.serverInfo()
+        let uptime = TimeSpan.text(Double(info.uptimeMicroseconds) / 1_000_000)
+        tell(Finding(result: .ok, check: "server", detail: "\(endpoint) is version \(info.version), up for \(uptime)"))
+      } catch {
+        tell(
+          Finding(
+            result: .warning, check: "server", detail: "\(endpoint): \(error.message)",
+            advice: "Calls go to the other servers of the address while one answers."))
+      }
+    }
+  }
+
   private func examine(_ session: Session, _ tell: (Finding) -> Void) async -> ExitStatus {
+    await examineServers(session.target, tell)
     let start = ContinuousClock.now
     do {
       let hello = try await session.client.handshake()

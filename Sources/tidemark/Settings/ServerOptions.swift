@@ -4,7 +4,9 @@ import TidemarkCore
 
 /// Which server and space a command speaks to, and as whom.
 struct ServerOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The server and the space.", valueName: "tidemark://host:port/space"))
+  @Option(
+    help: ArgumentHelp(
+      "The server and the space; several servers of one store: host:port,host:port.", valueName: "tidemark://host:port/space"))
   var url: String?
 
   @Option(help: "The context to use in place of the current one.", completion: .contexts)

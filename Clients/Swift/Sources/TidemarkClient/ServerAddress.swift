@@ -1,7 +1,8 @@
 public import TidemarkCore
 import TidemarkWire
 
-/// Where a server listens, and optionally one of its spaces: `tidemark://host:port/space`.
+/// Where a server listens, and optionally one of its spaces: `tidemark://host:port/space`. Several servers of one store stand in a list:
+/// `tidemark://host:port,host:port/space`.
 public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
   /// The port of a server that was not told otherwise.
   public static let portDefault = WireLimits.portDefault
@@ -10,16 +11,28 @@ public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
   public var host: String
   /// 1 to 65,535.
   public var port: Int
+  /// Further servers of the same store, any of which takes any call.
+  public var others: [ServerEndpoint]
   /// The space that the address names; `nil` for none.
   public var space: SpaceName?
 
-  public init(host: String, port: Int = ServerAddress.portDefault, space: SpaceName? = nil) {
+  public init(
+    host: String, port: Int = ServerAddress.portDefault, others: [ServerEndpoint] = [], space: SpaceName? = nil
+  ) {
     self.host = host
     self.port = port
+    self.others = others
     self.space = space
   }
 
-  /// Reads `tidemark://host`, `tidemark://host:port`, `tidemark://host/space` and `tidemark://host:port/space`.
+  /// The most servers in an address.
+  public static let endpointsMax = 64
+
+  /// All its servers, at least one.
+  public var endpoints: [ServerEndpoint] { [ServerEndpoint(host: host, port: port)] + others }
+
+  /// Reads `tidemark://host`, `tidemark://host:port`, `tidemark://host/space` and `tidemark://host:port/space`, each with further hosts behind
+  /// commas.
   ///
   /// - Throws: `AddressError` saying what is wrong.
   public init(parsing text: String) throws(AddressError) {
@@ -36,7 +49,16 @@ public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
       throw AddressError("The address '\(text)' has more than a host, a port and a space.")
     }
     let slash = rest.firstIndex(of: "/") ?? rest.endIndex
-    (host, port) = try ServerAddress.parseHost(String(rest[..<slash]), in: text)
+    var all: [ServerEndpoint] = []
+    for part in rest[..<slash].split(separator: ",", omittingEmptySubsequences: false) {
+      let (host, port) = try ServerAddress.parseHost(String(part), in: text)
+      all.append(ServerEndpoint(host: host, port: port))
+    }
+    guard let first = all.first, all.count <= ServerAddress.endpointsMax else {
+      throw AddressError("An address names at most \(ServerAddress.endpointsMax) servers.")
+    }
+    guard Set(all).count == all.count else { throw AddressError("The address '\(text)' names a server twice.") }
+    (host, port, others) = (first.host, first.port, Array(all.dropFirst()))
     let path = rest[slash...].dropFirst()
     space = nil
     guard !path.isEmpty else { return }
@@ -48,17 +70,14 @@ public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
 
   /// The text from which the address can be read again.
   public var description: String {
-    let host = host.contains(":") ? "[\(host)]" : host
-    return "tidemark://\(host):\(port)" + (space.map { "/\($0)" } ?? "")
+    "tidemark://" + endpoints.map(\.description).joined(separator: ",") + (space.map { "/\($0)" } ?? "")
   }
 
-  /// True when both lead to the same server, whatever the space.
-  public func isSameServer(as other: ServerAddress) -> Bool { host == other.host && port == other.port }
+  /// True when each server of the other address is one of this, whatever the space.
+  public func isSameServer(as other: ServerAddress) -> Bool { Set(other.endpoints).isSubset(of: endpoints) }
 
   /// True when nothing sent to this address leaves the machine.
-  public var isLoopback: Bool {
-    host == "localhost" || host == "::1" || (host.hasPrefix("127.") && host.allSatisfy { $0.isNumber || $0 == "." })
-  }
+  public var isLoopback: Bool { endpoints.allSatisfy(\.isLoopback) }
 
   private static func parseHost(_ text: String, in address: String) throws(AddressError) -> (String, Int) {
     var host = text[...]
@@ -89,6 +108,27 @@ public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
       throw AddressError.badPort(address)
     }
     return (String(host), number)
+  }
+}
+
+/// Where one server listens.
+public struct ServerEndpoint: Hashable, Sendable, CustomStringConvertible {
+  /// A name, an IPv4 address, or an IPv6 address without brackets.
+  public var host: String
+  /// 1 to 65,535.
+  public var port: Int
+
+  public init(host: String, port: Int = ServerAddress.portDefault) {
+    self.host = host
+    self.port = port
+  }
+
+  /// As it stands in an address: `host:port`, with brackets around an IPv6 address.
+  public var description: String { (host.contains(":") ? "[\(host)]" : host) + ":\(port)" }
+
+  /// True when nothing sent there leaves the machine.
+  public var isLoopback: Bool {
+    host == "localhost" || host == "::1" || (host.hasPrefix("127.") && host.allSatisfy { $0.isNumber || $0 == "." })
   }
 }
 

@@ -12,12 +12,16 @@ public import TidemarkWire
 /// Calls that surely were not executed, reads, and writes (which carry the same operation id each time) are tried again when
 /// the server is away or busy. A conflict is an answer and is never tried again.
 public final class TidemarkClient: Sendable {
-  /// The server.
+  /// The server, or the first of several.
   public let address: ServerAddress
   let runner: CallRunner
 
-  /// Makes a client. Nothing is sent before the first call.
+  /// Makes a client. Nothing is sent before the first call. Where the address names several servers it has a pool.
   public convenience init(_ address: ServerAddress, credentials: Credentials = .none, options: ClientOptions = ClientOptions()) {
+    guard address.others.isEmpty else {
+      self.init(pool: [address], credentials: credentials, options: options)
+      return
+    }
     self.init(
       address, credentials: credentials, options: options,
       transport: ConnectionTransport(address: address, options: options))
@@ -26,16 +30,18 @@ public final class TidemarkClient: Sendable {
   /// Makes a client that spreads its calls over several connections, to one server or to several of the same store. Nothing is
   /// sent before the first call.
   ///
-  /// A server that fails is left alone for a while, and its calls go to the others. When every place is taken, calls wait a bounded
+  /// A server that fails is left alone for a while, and its calls go to the others: at once, with the same operation ids, when they were not
+  /// executed or may be executed again (reads, and writes of entities). When every place is taken, calls wait a bounded
   /// time, and then fail with `resourceExhausted` and the reason `POOL_EXHAUSTED`.
   ///
-  /// - Parameter addresses: tried in turn; with none, every call fails with `unavailable`.
+  /// - Parameter addresses: with all the servers they name; with none, every call fails with `unavailable`.
   public convenience init(
     pool addresses: [ServerAddress], credentials: Credentials = .none, options: ClientOptions = ClientOptions(),
     pool: PoolOptions = PoolOptions()
   ) {
-    let transport = PooledTransport(servers: addresses.count, options: pool, timing: options.timing) { index in
-      ConnectionTransport(address: addresses[index], options: options)
+    let servers = addresses.flatMap(\.endpoints).map { ServerAddress(host: $0.host, port: $0.port) }
+    let transport = PooledTransport(servers: servers.count, options: pool, timing: options.timing) { index in
+      ConnectionTransport(address: servers[index], options: options)
     }
     self.init(
       addresses.first ?? ServerAddress(host: "localhost"), credentials: credentials, options: options, transport: transport)

@@ -77,14 +77,16 @@ struct CallRunner: Sendable {
     }
   }
 
-  /// Waits until the next attempt, or throws when there should be none.
+  /// Waits until the next attempt, or throws when there should be none. Another server is tried at once.
   func pause(after failure: AttemptFailure, attempt: Int, _ policy: inout RetryPolicy, end: Duration?) async throws(ClientError) {
     switch policy.decide(failure, attempt: attempt) {
     case .giveUp(let error): throw error
     case .again(let error, let atLeast):
       var delay = options.backoff.delay(afterFailures: attempt, random: timing.random())
       if let atLeast { delay += atLeast }
+      if failure.tellsOfTheConnection, transport.mayTryElsewhere { delay = .zero }
       if let end, timing.uptime() + delay >= end { throw policy.verdict(error) }
+      guard delay > .zero else { return }
       do {
         try await timing.sleep(delay)
       } catch {

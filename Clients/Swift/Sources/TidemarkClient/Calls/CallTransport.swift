@@ -21,8 +21,15 @@ protocol CallTransport: Sendable {
   func open(_ call: OutgoingCall) async throws(AttemptFailure) -> any MessageSource
   /// What the server said in the handshake, connecting first when there is no connection.
   func hello(deadline: Duration?) async throws(AttemptFailure) -> Hello
+  /// Whether the next call goes to another server than those that failed lately.
+  var mayTryElsewhere: Bool { get }
   /// Ends the connection. Calls fail from now on.
   func close()
+}
+
+extension CallTransport {
+  /// There is one server.
+  var mayTryElsewhere: Bool { false }
 }
 
 /// The messages of one stream. Used by one task at a time.

@@ -15,6 +15,8 @@ public struct PoolOptions: Hashable, Sendable {
   /// A connection is replaced once it is this old, give or take an eighth, so that not all are replaced at once. Calls on it
   /// finish first.
   public var ageMax: Duration = .seconds(1_800)
+  /// Begin with any of the servers, so that clients spread over all of them. Otherwise with the first. From there they are taken in turn.
+  public var startsAtRandom = true
   /// The waits before a server that failed is tried again.
   public var backoff = Backoff()
 

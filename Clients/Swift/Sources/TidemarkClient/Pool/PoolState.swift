@@ -1,5 +1,8 @@
 /// Which connections a pool has and what is on them: a value without clock, socket or randomness of its own.
 ///
+/// A server that failed is left alone for a while: its connections are not used while another server may be tried, and no new one is opened. After
+/// that it gets connections again, in place of some of a server that has several. docs/decisions/clients-fail-over.md says why.
+///
 /// ```
 /// state of a connection   leaves for
 /// checking                ready: it gave a sign of life         retiring: it gave none
@@ -49,9 +52,12 @@ struct PoolState {
   private var nextID: ID = 1
   private var nextAddress = 0
 
-  /// - Parameter servers: how many there are.
-  init(options: PoolOptions, servers: Int) {
+  /// - Parameters:
+  ///   - servers: how many there are.
+  ///   - start: the place of the one to begin with.
+  init(options: PoolOptions, servers: Int, start: Int = 0) {
     self.options = options
+    nextAddress = start
     self.servers = [Server](repeating: Server(), count: max(servers, 0))
   }
 
@@ -60,14 +66,41 @@ struct PoolState {
   /// - Returns: what to do, and the connections that are to be closed.
   mutating func acquire(now: Duration, random: UInt64) -> (decision: Decision, closed: [ID]) {
     for index in slots.indices where slots[index].expiry <= now { slots[index].isRetiring = true }
+    moveOver(now: now)
     let closed = sweep()
     return (decide(now: now, random: random), closed)
   }
 
+  /// Whether a server that did not fail lately can be tried in place of one that did.
+  func mayTryElsewhere(now: Duration) -> Bool { servers.count > 1 && servers.contains { $0.notBefore <= now } }
+
+  /// Makes room for connections to a server that has none: those that nobody uses go when their server is left alone, and one of a
+  /// server that has several goes when there is no place for the first to another.
+  private mutating func moveOver(now: Duration) {
+    guard mayTryElsewhere(now: now) else { return }
+    for index in slots.indices where slots[index].calls == 0 && servers[slots[index].address].notBefore > now {
+      slots[index].isRetiring = true
+    }
+    let isFull = slots.count >= max(options.connectionsMax, 1) && !slots.contains(where: \.isRetiring)
+    let isLacking = servers.indices.contains { servers[$0].notBefore <= now && count(of: $0) == 0 }
+    guard isFull, isLacking, let crowded = servers.indices.max(by: { count(of: $0) < count(of: $1) }), count(of: crowded) > 1,
+      let index = slots.indices.filter({ slots[$0].address == crowded }).min(by: { slots[$0].calls < slots[$1].calls })
+    else { return }
+    slots[index].isRetiring = true
+  }
+
+  /// How many connections a server has that take calls.
+  private func count(of address: Int) -> Int { slots.count { $0.address == address && !$0.isRetiring } }
+
   private mutating func decide(now: Duration, random: UInt64) -> Decision {
-    let usable = slots.indices.filter {
+    let free = slots.indices.filter {
       !slots[$0].isRetiring && !slots[$0].isChecking && slots[$0].calls < max(options.callsPerConnectionMax, 1)
     }
+    let hasRoom = slots.count < max(options.connectionsMax, 1)
+    let address = hasRoom ? nextServer(now: now) : nil
+    // Those of servers that are left alone serve when there is nothing else.
+    let good = free.filter { servers[slots[$0].address].notBefore <= now }
+    let usable = good.isEmpty && address == nil ? free : good
     // The one used last, so that those beyond the need become old.
     if let idle = usable.filter({ slots[$0].calls == 0 }).max(by: { slots[$0].lastUsed < slots[$1].lastUsed }) {
       let isStale = now - slots[idle].lastUsed >= options.idleBeforePing
@@ -76,8 +109,7 @@ struct PoolState {
       if !isStale { slots[idle].lastUsed = now }
       return isStale ? .check(slots[idle].id) : .use(slots[idle].id)
     }
-    let hasRoom = slots.count < max(options.connectionsMax, 1)
-    if hasRoom, let address = nextServer(now: now) { return open(address, now: now, random: random) }
+    if let address { return open(address, now: now, random: random) }
     if let free = usable.min(by: { slots[$0].calls < slots[$1].calls }) {
       slots[free].calls += 1
       slots[free].lastUsed = now
@@ -91,22 +123,19 @@ struct PoolState {
   private mutating func open(_ address: Int, now: Duration, random: UInt64) -> Decision {
     let id = nextID
     nextID += 1
+    nextAddress = (address + 1) % servers.count
     let share = 0.875 + 0.25 * Double(random >> 11) / Double(UInt64(1) << 53)
     slots.append(Slot(id: id, address: address, expiry: now + options.ageMax * share, lastUsed: now))
     return .open(id, address: address)
   }
 
-  /// The next server in turn that may be tried.
-  private mutating func nextServer(now: Duration) -> Int? {
-    guard !servers.isEmpty else { return nil }
-    for step in servers.indices {
-      let address = (nextAddress + step) % servers.count
-      guard servers[address].notBefore <= now else { continue }
-      nextAddress = (address + 1) % servers.count
-      return address
-    }
-    return nil
+  /// The server that may be tried with the fewest connections, of these the next in turn.
+  private func nextServer(now: Duration) -> Int? {
+    servers.indices.filter { servers[$0].notBefore <= now }
+      .min { (count(of: $0), turn(of: $0)) < (count(of: $1), turn(of: $1)) }
   }
+
+  private func turn(of address: Int) -> Int { (address - nextAddress % servers.count + servers.count) % servers.count }
 
   /// Takes the sign of life of a connection.
   mutating func didAnswer(_ id: ID, now: Duration) {

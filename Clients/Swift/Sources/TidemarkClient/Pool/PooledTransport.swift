@@ -25,13 +25,19 @@ final class PooledTransport: CallTransport {
     self.timing = timing
     self.options = options
     self.connect = connect
-    state = Mutex(State(pool: PoolState(options: options, servers: servers)))
+    let start = options.startsAtRandom && servers > 1 ? Int(timing.random() % UInt64(servers)) : 0
+    state = Mutex(State(pool: PoolState(options: options, servers: servers, start: start)))
   }
 
   deinit { close() }
 
   /// How many connections there are.
   var connectionCount: Int { state.withLock { $0.connections.count } }
+
+  var mayTryElsewhere: Bool {
+    let now = timing.uptime()
+    return state.withLock { $0.pool.mayTryElsewhere(now: now) }
+  }
 
   func unary(_ call: OutgoingCall) async throws(AttemptFailure) -> ByteBuffer {
     let lease = try await lease(call)
@@ -270,7 +276,7 @@ private final class PooledMessageSource: MessageSource {
 
 extension AttemptFailure {
   /// Whether another connection may fare better: nobody was reached, or the server is going away.
-  fileprivate var tellsOfTheConnection: Bool {
+  var tellsOfTheConnection: Bool {
     switch self {
     case .notExecuted(let error), .unanswered(let error): error.code == .unavailable
     case .status(let status): status.code == .unavailable
