@@ -164,8 +164,8 @@ let package = Package(
     .testTarget(
       name: "DaemonTests",
       dependencies: [
-        "TidemarkCore", "TidemarkWire", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkStorePostgres",
-        "TidemarkTesting", "TidemarkDaemonTesting", "TidemarkTestTraits",
+        "TidemarkCore", "TidemarkWire", "TidemarkStore", "TidemarkSQLite", "TidemarkStoreSQLite", "TidemarkPostgres",
+        "TidemarkStorePostgres", "TidemarkTesting", "TidemarkDaemonTesting", "TidemarkTestTraits",
         "CTidemarkZlib",
         "tidemarkd",
       ],

@@ -20,7 +20,7 @@ public final class PostgresStore: EntityStore {
   public var hasOneWriter: Bool { false }
   public var connections: ConnectionCounts? { pool.counts }
 
-  /// Opens the store in a database. Makes its tables when there are none.
+  /// Opens the store in a database. Makes its tables when there are none, and brings them to this program's format where older programs may go on.
   ///
   /// - Parameter url: as libpq takes it. The password comes from `PostgresStoreOptions.passwordFile`, from `PGPASSWORD`, or from the file
   ///   that `PGPASSFILE` or `passfile` names.
@@ -35,7 +35,7 @@ public final class PostgresStore: EntityStore {
       guard encoding.first?.first?.text(at: 0) == "UTF8" else {
         throw StoreError(.unknownFormat, "the database does not keep text as UTF8; make one with ENCODING 'UTF8'")
       }
-      try Tables.prepare(lease.connection)
+      try PostgresMigrator(url: url, options: options).prepare(lease.connection)
     }
     return PostgresStore(options: options, pool: pool)
   }

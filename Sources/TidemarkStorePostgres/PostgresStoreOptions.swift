@@ -28,6 +28,16 @@ public struct PostgresStoreOptions: Sendable {
   /// Spreads ages and back-offs.
   public var random: @Sendable () -> UInt64 = { UInt64.random(in: 0...UInt64.max) }
 
+  /// Makes, when a store is opened, the steps to a later format that leave older programs able to serve. When false, a store of a format
+  /// that this program cannot work with is refused.
+  public var migratesOnOpen = true
+  /// How long a statement of a migration waits for a lock, in milliseconds; whoever comes behind it waits as long.
+  public var migrationLockMS: Int32 = 100
+  /// How long a migration is tried again when it meets locks, in milliseconds.
+  public var migrationPatienceMS: Int32 = 60_000
+  /// Which program this is, for the list of the steps made.
+  public var program = "tidemark"
+
   public init() {}
 
   var pool: PoolState.Options {

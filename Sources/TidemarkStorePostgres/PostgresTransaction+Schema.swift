@@ -67,6 +67,8 @@ extension PostgresTransaction {
   // MARK: Tokens
 
   func insertToken(_ token: TokenRecord) throws {
+    // No row of a space is read on the way, which would say so.
+    try checkFormat(run(.lowestFormat).first)
     var parameters = Parameters()
     parameters.add(token.id)
     parameters.add(token.secretHash)
@@ -84,6 +86,7 @@ extension PostgresTransaction {
   }
 
   func deleteToken(id: String) throws -> Bool {
+    try checkFormat(run(.lowestFormat).first)
     var parameters = Parameters()
     parameters.add(id)
     queue(.tokenRoleDelete, parameters)

@@ -44,6 +44,14 @@ final class PostgresTransaction: PostgresSnapshot, StoreTransaction {
     return record
   }
 
+  /// Refuses to go on when a migration has shut this program out.
+  func checkFormat(_ row: Row?) throws {
+    do throws(StoreError) { try SpaceRecord.checkFormat(row?.integer(at: 0)) } catch {
+      session.breakOff(error)
+      throw error
+    }
+  }
+
   /// Holds the space's row until the end, so that statements after this one see all that was committed to the space.
   private func lock(_ space: SpaceID) throws {
     guard !locked.contains(space) else { return }
@@ -66,13 +74,15 @@ final class PostgresTransaction: PostgresSnapshot, StoreTransaction {
     parameters.add(epoch.rawValue.bytes)
     parameters.add(createdAt)
     parameters.add(genesis)
-    guard try run(.spaceInsert, parameters).affected == 1 else {
+    let inserted = try run(.spaceInsert, parameters)
+    guard inserted.affected == 1 else {
       // Another writer may have made it since this one looked; then the next run finds it.
       let error = StoreError.corrupt("the space \(name) exists")
       session.breakOff(error, mayRunAgain: !hasRaced)
       hasRaced = true
       throw error
     }
+    try checkFormat(inserted.first)
     locked.insert(record.id)
     return record
   }

@@ -46,7 +46,10 @@ extension ValueWriter {
 
 extension SpaceRecord {
   /// Reads the columns of the table `space`.
+  ///
+  /// - Throws: `StoreError` with code `unknownFormat` when a migration has shut this program out since it opened the store.
   init(row: Row) throws(StoreError) {
+    try SpaceRecord.checkFormat(row.integer(at: 13))
     guard let number = row.integer(at: 0).flatMap({ UInt32(exactly: $0) }), number <= SpaceID.max.rawValue,
       let name = row.text(at: 1).flatMap({ SpaceName($0) }), let epoch = row.bytes16(at: 2), let createdAt = row.time(at: 3),
       let hash = row.digest(at: 5), let changedAt = row.time(at: 6)
@@ -67,6 +70,14 @@ extension SpaceRecord {
     fence = Revision(rawValue: try count(10))
     receiptFloor = Revision(rawValue: try count(11))
     schemaVersion = try count(12)
+  }
+
+  /// Refuses what a space says of the lowest format a program must know, when this one does not.
+  static func checkFormat(_ lowest: Int64?) throws(StoreError) {
+    guard let lowest = lowest.flatMap({ Int(exactly: $0) }) else {
+      throw StoreError.corrupt("the lowest format does not decode")
+    }
+    guard lowest <= Migration.latest else { throw StoreError.tooOld(lowest: lowest, known: Migration.latest) }
   }
 }
 

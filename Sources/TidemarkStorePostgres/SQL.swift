@@ -17,7 +17,7 @@ enum SQL: Int, CaseIterable {
   case keyHolders, keyTake, keyRelease, keyReleaseAll, keyDelete
   case heldKeys, heldReferences, referencesHeld
   case referrers, referenceTake, referenceRelease, referenceReleaseAll, referenceDelete
-  case tokens, tokenRoles, tokenInsert, tokenRoleInsert, tokenDelete, tokenRoleDelete, tokenMark, tokenMarkMove
+  case lowestFormat, tokens, tokenRoles, tokenInsert, tokenRoleInsert, tokenDelete, tokenRoleDelete, tokenMark, tokenMarkMove
 
   /// What a connection asks of the server's planner, of which a server takes what it knows: every statement finds its rows by their keys and in the
   /// order of a key, and no plan is made anew or compiled.
@@ -29,7 +29,7 @@ enum SQL: Int, CaseIterable {
 
   private static let spaceColumns = """
     id, name, epoch, created_at_us, revision, chain_hash, changed_at_us, alive_count, history_floor, feed_floor, fence,
-    receipt_floor, schema_version
+    receipt_floor, schema_version, lowest_format
     """
   /// A head that disagrees with its row of the log is damage, found by `agrees`.
   private static let entityColumns = """
@@ -55,7 +55,8 @@ enum SQL: Int, CaseIterable {
       .heldReferences, .referencesHeld, .referrers,
       .referenceTake, .referenceRelease, .referenceReleaseAll, .referenceDelete:
       relationText
-    case .tokens, .tokenRoles, .tokenInsert, .tokenRoleInsert, .tokenDelete, .tokenRoleDelete, .tokenMark, .tokenMarkMove:
+    case .lowestFormat, .tokens, .tokenRoles, .tokenInsert, .tokenRoleInsert, .tokenDelete, .tokenRoleDelete, .tokenMark,
+      .tokenMarkMove:
       tokenText
     }
   }
@@ -70,7 +71,9 @@ enum SQL: Int, CaseIterable {
     case .spaceInsert:
       """
       INSERT INTO space (id, name, epoch, created_at_us, revision, chain_hash, changed_at_us, alive_count, history_floor, feed_floor,
-      fence, receipt_floor, schema_version) VALUES ($1, $2, $3, $4, 0, $5, $4, 0, 0, 0, 0, 0, 0) ON CONFLICT (name) DO NOTHING
+      fence, receipt_floor, schema_version, lowest_format)
+      VALUES ($1, $2, $3, $4, 0, $5, $4, 0, 0, 0, 0, 0, 0, (SELECT value FROM store WHERE key = 'lowest_format'))
+      ON CONFLICT (name) DO NOTHING RETURNING lowest_format
       """
     case .spaceUpdate:
       """
@@ -228,6 +231,8 @@ enum SQL: Int, CaseIterable {
 
   private var tokenText: String {
     switch self {
+    // Held until the commit: a migration that shuts older programs out waits for who reads it here.
+    case .lowestFormat: "SELECT value FROM store WHERE key = 'lowest_format' FOR SHARE"
     case .tokens: "SELECT id, secret_hash, principal, role_everywhere, created_at_us FROM token ORDER BY id"
     case .tokenRoles: "SELECT token, space, role FROM token_role ORDER BY token, space"
     case .tokenInsert:

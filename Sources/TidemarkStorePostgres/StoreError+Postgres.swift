@@ -12,6 +12,8 @@ extension StoreError {
       case "53100": .full
       // data_corrupted, index_corrupted
       case "XX001", "XX002": .corrupt
+      // undefined_table, undefined_column: a migration took away what this program uses.
+      case "42P01", "42703": .unknownFormat
       default: error.stateClass == "23" ? .corrupt : .unavailable
       }
     self.init(code, "postgres: \(error)")

@@ -1,18 +1,8 @@
 internal import TidemarkSQLite
-internal import TidemarkStore
+public import TidemarkStore
 
 /// Brings the store in a data folder to another format, while no server uses it.
-public struct SQLiteMigrator: Sendable {
-  /// Where a store stands.
-  public struct Status: Hashable, Sendable {
-    /// The format of the store; 0 when there is none yet.
-    public var current: Int
-    /// The latest format this program knows.
-    public var latest: Int
-    /// What `up` would do, in order.
-    public var pending: [String]
-  }
-
+public struct SQLiteMigrator: StoreMigrator {
   /// The data folder.
   public let folder: String
   let migrations: [Migration]
@@ -27,7 +17,7 @@ public struct SQLiteMigrator: Sendable {
   /// Reads the format of the store.
   ///
   /// - Throws: `StoreError` with code `locked`, `unknownFormat`, `corrupt` or `failed`.
-  public func status() throws -> Status {
+  public func status() throws -> StoreFormat {
     guard FolderLock.exists(path) else { return status(at: 0) }
     return try owning { status(at: try SQLiteMigrator.format(of: $0, known: migrations)) }
   }
@@ -35,7 +25,7 @@ public struct SQLiteMigrator: Sendable {
   /// Brings the store to the latest format. Each step is durable by itself.
   ///
   /// - Throws: `StoreError` with code `locked`, `unknownFormat`, `full`, `corrupt` or `failed`.
-  public func up() throws -> Status {
+  public func up() throws -> StoreFormat {
     try FolderLock.makeFolder(folder)
     return try owning { connection in
       try SQLiteMigrator.migrateUp(connection, migrations)
@@ -46,7 +36,7 @@ public struct SQLiteMigrator: Sendable {
   /// Brings the store back to an earlier format. Each step is durable by itself.
   ///
   /// - Throws: `StoreError` with code `unknownFormat` when the earlier format cannot hold what is stored; otherwise like `up`.
-  public func down(to format: Int) throws -> Status {
+  public func down(to format: Int) throws -> StoreFormat {
     guard FolderLock.exists(path) else { return status(at: 0) }
     return try owning { connection in
       let current = try SQLiteMigrator.format(of: connection, known: migrations)
@@ -62,8 +52,8 @@ public struct SQLiteMigrator: Sendable {
 
   private var path: String { SQLiteStore.databasePath(in: folder) }
 
-  private func status(at format: Int) -> Status {
-    Status(
+  private func status(at format: Int) -> StoreFormat {
+    StoreFormat(
       current: format, latest: migrations.count,
       pending: migrations.dropFirst(format).map { "\($0.number): \($0.summary)" })
   }

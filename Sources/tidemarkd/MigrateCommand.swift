@@ -1,15 +1,17 @@
 import ArgumentParser
 import TidemarkStore
-import TidemarkStoreSQLite
 
-/// Shows and changes the format of a store that no daemon is serving.
+/// Shows and changes the format of a store.
 struct MigrateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "migrate",
-    abstract: "Show or change the format of a store while no daemon is serving it.",
+    abstract: "Show or change the format of a store.",
     discussion: """
       Without a subcommand it shows the format. Each takes --store URL and --config FILE, and TIDEMARKD_STORE and TIDEMARKD_CONFIG
       from the environment.
+
+      A store in a folder is changed while no daemon is serving it. In PostgreSQL older daemons go on serving while 'up' adds to the
+      tables; those that a step shuts out say so and end. Before 'down', end the daemons that know only later formats.
       """,
     subcommands: [Status.self, Up.self, Down.self],
     defaultSubcommand: Status.self)
@@ -40,27 +42,28 @@ struct MigrateCommand: ParsableCommand {
 
   /// - Parameter makesStore: whether a store that is not there yet is no mistake.
   private static func run(
-    _ settings: StoreOptions, makesStore: Bool = false, _ body: (SQLiteMigrator) throws -> SQLiteMigrator.Status
+    _ settings: StoreOptions, makesStore: Bool = false, _ body: (any StoreMigrator) throws -> StoreFormat
   ) throws {
     let configuration = try settings.resolve()
-    let folder: String =
-      switch configuration.store {
-      case .sqlite(let folder): folder
-      case .postgres:
-        throw StartFailure(
-          "A PostgreSQL store has one format so far.",
-          advice: "tidemarkd makes its tables when it starts; there is nothing to migrate.")
-      }
+    let store = configuration.store
     do {
-      let migrator = SQLiteMigrator(folder: folder)
-      guard try makesStore || migrator.status().current > 0 else {
-        throw StartFailure("There is no store in '\(folder)'.", advice: "Name its folder: --store sqlite:FOLDER")
-      }
-      let status = try body(migrator)
-      print("format \(status.current) of \(status.latest)")
-      for name in status.pending { print("pending: \(name)") }
+      let migrator = Engine.migrator(configuration)
+      guard try makesStore || migrator.status().current > 0 else { throw noStore(store) }
+      let format = try body(migrator)
+      print("format \(format.current) of \(format.latest)")
+      if format.lowest < format.current { print("may be served by programs that know format \(format.lowest)") }
+      for name in format.pending { print("pending: \(name)") }
     } catch let error as StoreError {
-      throw StartFailure(error, configuration.store)
+      throw StartFailure(error, store)
+    }
+  }
+
+  private static func noStore(_ store: StoreURL) -> StartFailure {
+    switch store {
+    case .sqlite(let folder):
+      StartFailure("There is no store in '\(folder)'.", advice: "Name its folder: --store sqlite:FOLDER")
+    case .postgres:
+      StartFailure("There is no store in that database.", advice: "Name its database: --store postgres://USER@HOST/DATABASE")
     }
   }
 }

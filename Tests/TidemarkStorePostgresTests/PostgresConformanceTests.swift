@@ -2,9 +2,18 @@ import Testing
 import TidemarkTesting
 import TidemarkTestTraits
 
+@testable import TidemarkStorePostgres
+
 @Suite(needsPostgres) struct PostgresConformanceTests {
   @Test(arguments: Conformance.claims) func postgresEngineKeepsTheContract(_ claim: Conformance) throws {
     try claim.check(.postgres(makeSchema()))
+  }
+
+  @Test(arguments: Conformance.claims) func storeThatWasOfFormat1KeepsTheContract(_ claim: Conformance) throws {
+    let url = try makeSchema()
+    _ = try PostgresMigrator(url: url, migrations: [.format1]).up()
+    try claim.check(.postgres(url))
+    #expect(try PostgresMigrator(url: url).status().current == Migration.latest)
   }
 }
 

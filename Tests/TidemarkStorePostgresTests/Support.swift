@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Synchronization
 import Testing
@@ -37,5 +38,53 @@ func onceReached<Result>(_ body: () throws -> Result) throws -> Result {
     do { return try body() } catch let error as StoreError where error.code == .unavailable && ContinuousClock.now < end {
       sched_yield()
     }
+  }
+}
+
+/// Runs `body` on several threads at once, and waits for all.
+///
+/// - Returns: why each failed; `nil` where it did not.
+func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) -> [String?] {
+  let failures = Mutex([String?](repeating: nil, count: count))
+  let ended = Waiting<Bool>()
+  for number in 0..<count {
+    Thread {
+      do { try body(number) } catch { failures.withLock { $0[number] = "\(error)" } }
+      ended.put(true)
+    }.start()
+  }
+  for _ in 0..<count { _ = ended.take() }
+  return failures.withLock { $0 }
+}
+
+/// A store of format 1 that a program of that format made, in a schema of its own.
+///
+/// It has a space with a schema, unique keys and references, merged and cascaded changes, deleted and restored entities, receipts of refused
+/// writes, and a token.
+func makeKeptStore() throws -> String {
+  let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appendingPathComponent("Fixtures/stores/postgres-1/store.sql")
+  let url = try makeSchema()
+  try PostgresServer.execute(url, try String(contentsOf: file, encoding: .utf8))
+  return url
+}
+
+/// Everything in the tables of format 1, as texts.
+func content(_ url: String) throws -> [String] {
+  let tables = ["space", "log", "head", "receipt", "schema", "held_key", "held_reference", "token", "token_role"]
+  return try tables.flatMap { table in
+    try PostgresServer.texts(
+      url, "SELECT '\(table) ' || (to_jsonb(t) - 'lowest_format')::text AS line FROM \(table) t ORDER BY line COLLATE \"C\"")
+  }
+}
+
+/// Checks every hash of every space, and the receipts.
+func verify(_ store: PostgresStore) throws {
+  let reader = try store.openReader()
+  for space in try reader.read({ try $0.spaces() }) {
+    var verifier = ChainVerifier(space: space.name)
+    while !verifier.isDone { _ = try reader.read { try verifier.step($0, limit: 100) } }
+    #expect(verifier.changesChecked == space.revision.rawValue)
+    #expect(verifier.faults == [])
   }
 }

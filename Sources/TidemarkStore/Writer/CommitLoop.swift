@@ -103,7 +103,8 @@ final class CommitLoop {
         isFailed = true
         onFatal(failure)
       }
-      return .failed
+      // A store that went on to a format this program does not know kept nothing of it.
+      return failure.code == .unknownFormat ? .unavailable : .failed
     }
   }
 
