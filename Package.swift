@@ -93,7 +93,10 @@ let package = Package(
       ],
       swiftSettings: strict),
     .executableTarget(
-      name: "tidemark", dependencies: ["TidemarkCore", "TidemarkWire", "TidemarkClient", arguments, crypto, yaml],
+      name: "tidemark",
+      dependencies: [
+        "TidemarkCore", "TidemarkWire", "TidemarkSQLite", "TidemarkPostgres", "TidemarkClient", arguments, crypto, yaml,
+      ],
       swiftSettings: strict),
 
     // Benchmarks

@@ -110,6 +110,9 @@ public final class Statement {
     sqlite3_column_type(handle, column) == SQLITE_INTEGER ? sqlite3_column_int64(handle, column) : nil
   }
 
+  /// The column as a number, converted when it is something else.
+  public func real(at column: Int32) -> Double { sqlite3_column_double(handle, column) }
+
   /// The bytes of the column, valid until the next `step` or `reset`; `nil` when it is not a blob.
   public func unsafeBytes(at column: Int32) -> UnsafeRawBufferPointer? {
     guard sqlite3_column_type(handle, column) == SQLITE_BLOB else { return nil }

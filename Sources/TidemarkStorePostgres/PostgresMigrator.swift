@@ -77,7 +77,8 @@ public struct PostgresMigrator: StoreMigrator {
     }
     guard found.format >= served else {
       throw StoreError(
-        .unknownFormat, "the store has format \(found.format), this program needs format \(served): `tidemarkd migrate up` makes it")
+        .unknownFormat,
+        "the store has format \(found.format), this program needs format \(served): `tidemarkd migrate up` makes it")
     }
   }
 

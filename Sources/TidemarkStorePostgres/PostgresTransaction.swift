@@ -55,7 +55,10 @@ final class PostgresTransaction: PostgresSnapshot, StoreTransaction {
   /// Holds the space's row until the end, so that statements after this one see all that was committed to the space.
   private func lock(_ space: SpaceID) throws {
     guard !locked.contains(space) else { return }
-    guard try run(.spaceLockNumber, Parameters(space)).count == 1 else { throw refuse("there is no space \(space.rawValue)") }
+    guard let row = try run(.spaceLockNumber, Parameters(space)).first else {
+      throw refuse("there is no space \(space.rawValue)")
+    }
+    try checkFormat(row)
     locked.insert(space)
   }
 

@@ -66,7 +66,7 @@ enum SQL: Int, CaseIterable {
     case .spaces: "SELECT \(SQL.spaceColumns) FROM space ORDER BY name"
     case .spaceNamed: "SELECT \(SQL.spaceColumns) FROM space WHERE name = $1"
     case .spaceLock: "SELECT \(SQL.spaceColumns) FROM space WHERE name = $1 FOR UPDATE"
-    case .spaceLockNumber: "SELECT id FROM space WHERE id = $1 FOR UPDATE"
+    case .spaceLockNumber: "SELECT lowest_format FROM space WHERE id = $1 FOR UPDATE"
     case .spaceNumber: "UPDATE store SET value = value + 1 WHERE key = 'last_space' RETURNING value"
     case .spaceInsert:
       """

@@ -21,7 +21,8 @@ import TidemarkWire
     number: 4, summary: "shuts out format 2", lowest: 3, forward: { _ in }, back: { _ in })
 
   private func migrator(_ url: String) -> PostgresMigrator {
-    PostgresMigrator(url: url, migrations: Migration.all + [PostgresMigrationTests.expanding, PostgresMigrationTests.contracting])
+    PostgresMigrator(
+      url: url, migrations: Migration.all + [PostgresMigrationTests.expanding, PostgresMigrationTests.contracting])
   }
 
   private static func makeKeptStore() throws -> String {
@@ -184,7 +185,8 @@ import TidemarkWire
     #expect(try run(empty, "status").hasPrefix("1 tidemarkd: There is no store in that database."))
     #expect(try run(empty, "down", "--to", "0").hasPrefix("1 tidemarkd: There is no store in that database."))
     #expect(try run(empty, "up") == done)
-    try PostgresMigrationTests.checkKept(try DaemonProcess(store: url).port)
+    let daemon = try DaemonProcess(store: url)
+    try PostgresMigrationTests.checkKept(daemon.port)
   }
 
   /// Runs `tidemarkd migrate`, and returns its exit status and all it wrote.

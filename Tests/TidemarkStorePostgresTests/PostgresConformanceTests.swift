@@ -1,4 +1,5 @@
 import Testing
+import TidemarkStore
 import TidemarkTesting
 import TidemarkTestTraits
 

@@ -74,7 +74,11 @@ func content(_ url: String) throws -> [String] {
   let tables = ["space", "log", "head", "receipt", "schema", "held_key", "held_reference", "token", "token_role"]
   return try tables.flatMap { table in
     try PostgresServer.texts(
-      url, "SELECT '\(table) ' || (to_jsonb(t) - 'lowest_format')::text AS line FROM \(table) t ORDER BY line COLLATE \"C\"")
+      url,
+      """
+      SELECT line FROM (SELECT '\(table) ' || (to_jsonb(t) - 'lowest_format')::text AS line FROM \(table) t) AS lines
+      ORDER BY line COLLATE "C"
+      """)
   }
 }
 
