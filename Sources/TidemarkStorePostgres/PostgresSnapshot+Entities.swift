@@ -6,16 +6,31 @@ extension PostgresSnapshot {
   func entity(_ key: EntityKey, in space: SpaceID) throws -> Entity? { try entities([key], in: space).first ?? nil }
 
   func entities(_ keys: [EntityKey], in space: SpaceID) throws -> [Entity?] {
+    guard ahead?.space == space else { return try readEntities(keys, in: space) }
+    var entities = [Entity?](repeating: nil, count: keys.count)
+    var others: [Int] = []
+    for (index, key) in keys.enumerated() {
+      if ahead?.moveOn(to: key) == true { try askAhead() }
+      if let known = ahead?.entity(key) { entities[index] = known } else { others.append(index) }
+    }
+    for (index, entity) in zip(others, try readEntities(others.map { keys[$0] }, in: space)) { entities[index] = entity }
+    return entities
+  }
+
+  private func readEntities(_ keys: [EntityKey], in space: SpaceID) throws -> [Entity?] {
     var entities = [Entity?](repeating: nil, count: keys.count)
     guard !keys.isEmpty else { return entities }
-    var parameters = Parameters(space)
-    parameters.add(.text, keys) { $0.put($1.type.text) }
-    parameters.add(.bytes, keys) { $0.put($1.id) }
-    for row in try run(.entities, parameters).all {
+    for row in try run(.entities, Parameters(keys, in: space)).all {
       guard let index = row.index(at: 10, in: keys.count) else { throw StoreError.corrupt("an entity was not asked for") }
-      entities[index] = try entity(keys[index], row)
+      entities[index] = try PostgresSnapshot.entity(keys[index], row)
     }
     return entities
+  }
+
+  /// Asks for the next piece of what is expected.
+  private func askAhead() throws {
+    guard let question = ahead?.nextEntities else { return }
+    ahead?.take([try run(question.sql, question.parameters)][...])
   }
 
   func entities(
@@ -38,7 +53,7 @@ extension PostgresSnapshot {
     parameters.add(Int64(bytesMax))
     return try run(.entityPage, parameters).all.map { row in
       guard let id = row.id(at: 10) else { throw StoreError.corrupt("an id of type \(type) does not decode") }
-      return try entity(EntityKey(type: type, id: id), row)
+      return try PostgresSnapshot.entity(EntityKey(type: type, id: id), row)
     }
   }
 
@@ -57,7 +72,7 @@ extension PostgresSnapshot {
   }
 
   /// Reads the columns of `SQL.entityColumns`.
-  private func entity(_ key: EntityKey, _ row: Row) throws -> Entity {
+  static func entity(_ key: EntityKey, _ row: Row) throws -> Entity {
     guard row.bool(at: 3) == true, let life = row.life(at: 2),
       let (kind, _, _) = row.byte(at: 4).flatMap({ Change.parts(ofKindByte: $0) }), kind.life == life,
       let version = row.version(at: 0), let revision = row.revision(at: 1), let createdAt = row.time(at: 5),
@@ -67,5 +82,21 @@ extension PostgresSnapshot {
     return Entity(
       key: key, version: version, revision: revision, life: life, created: Mark(at: createdAt, by: creator),
       updated: Mark(at: updatedAt, by: updater), fields: CanonicalFields(unchecked: fields))
+  }
+}
+
+extension Parameters {
+  /// The space, and arrays of types and ids.
+  init(_ keys: some Collection<EntityKey>, in space: SpaceID) {
+    self.init(space)
+    add(.text, keys) { $0.put($1.type.text) }
+    add(.bytes, keys) { $0.put($1.id) }
+  }
+
+  /// The space, and arrays of principals and operations.
+  init(receipts: [(principal: PrincipalName, operation: OperationID)], in space: SpaceID) {
+    self.init(space)
+    add(.text, receipts) { $0.put($1.principal.text) }
+    add(.bytes, receipts) { $0.put($1.operation.rawValue) }
   }
 }

@@ -18,6 +18,7 @@ extension PostgresSnapshot {
   }
 
   func holders(of keys: [HeldKey], in space: SpaceID) throws -> [EntityID?] {
+    if let known = ahead?.holders(of: keys, in: space) { return known }
     var holders = [EntityID?](repeating: nil, count: keys.count)
     guard !keys.isEmpty else { return holders }
     for row in try run(.keyHolders, Parameters(keys, in: space)).all {
@@ -30,7 +31,7 @@ extension PostgresSnapshot {
   }
 
   func referrers(of target: EntityKey, in space: SpaceID, limit: Int) throws -> [HeldReference] {
-    guard limit > 0 else { return [] }
+    guard limit > 0, ahead?.isFree(target, in: space) != true else { return [] }
     var parameters = Parameters(space)
     parameters.add(target.type.text)
     parameters.add(Array(target.id.text.utf8))

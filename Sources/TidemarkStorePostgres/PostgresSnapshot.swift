@@ -10,6 +10,8 @@ class PostgresSnapshot: StoreSnapshot {
   let session: Session
   /// True between the begin and the end of the transaction.
   var isValid = false
+  /// Answers that came before their questions; of transactions only.
+  var ahead: ReadAhead?
 
   init(_ session: Session) { self.session = session }
 
@@ -50,11 +52,10 @@ class PostgresSnapshot: StoreSnapshot {
   // MARK: Receipts
 
   func receipts(_ operations: [OperationID], of principal: PrincipalName, in space: SpaceID) throws -> [Receipt?] {
+    if let known = ahead?.receipts(operations, of: principal, in: space) { return known }
     var receipts = [Receipt?](repeating: nil, count: operations.count)
     guard !operations.isEmpty else { return receipts }
-    var parameters = Parameters(space)
-    parameters.add(principal.text)
-    parameters.add(.bytes, operations) { $0.put($1.rawValue) }
+    let parameters = Parameters(receipts: operations.map { (principal, $0) }, in: space)
     for row in try run(.receipts, parameters).all {
       guard let index = row.index(at: 6, in: operations.count) else { throw StoreError.corrupt("a receipt was not asked for") }
       receipts[index] = try PostgresSnapshot.receipt(operations[index], row, space: space, principal: principal)
@@ -62,7 +63,7 @@ class PostgresSnapshot: StoreSnapshot {
     return receipts
   }
 
-  private static func receipt(
+  static func receipt(
     _ operation: OperationID, _ row: Row, space: SpaceID, principal: PrincipalName
   ) throws -> Receipt {
     guard let content = row.digest(at: 0), let code = row.byte(at: 1).flatMap({ OutcomeCode(rawValue: $0) }),

@@ -11,12 +11,19 @@ final class PostgresTransaction: PostgresSnapshot, StoreTransaction {
   private var locked: Set<SpaceID> = []
   /// The last revision of each log that this transaction has appended to.
   private var ends: [SpaceID: Revision] = [:]
+  /// What was said about the space that is locked next.
+  private var expected: (space: SpaceName, reads: ExpectedReads)?
+  /// The numbers of spaces as they were when last seen, so that a space can be locked and read with one question.
+  private var ids: [SpaceName: SpaceID] = [:]
+  private static let idsMax = 10_000
   /// A space of that name was made by another writer at the same moment, in the run before this one.
   private var hasRaced = false
 
   func begin(isFirstRun: Bool) {
     locked = []
     ends = [:]
+    expected = nil
+    ahead = nil
     if isFirstRun { hasRaced = false }
     isValid = true
   }
@@ -26,6 +33,7 @@ final class PostgresTransaction: PostgresSnapshot, StoreTransaction {
     _ sql: SQL, _ parameters: Parameters, check: @escaping (Rows) throws(StoreError) -> Void = { _ in }
   ) {
     precondition(isValid, "a transaction was used after its write ended")
+    ahead = nil
     session.queue(sql, parameters, check: check)
   }
 
@@ -38,9 +46,38 @@ final class PostgresTransaction: PostgresSnapshot, StoreTransaction {
 
   // MARK: Spaces
 
+  func expect(_ reads: () -> ExpectedReads, in space: SpaceName) { expected = (space, reads()) }
+
   override func space(named name: SpaceName) throws -> SpaceRecord? {
-    let record = try space(.spaceLock, name)
-    if let record { locked.insert(record.id) }
+    let reads = expected?.space == name ? expected?.reads : nil
+    expected = nil
+    ahead = nil
+    guard let record = try lock(name, reads) else { return nil }
+    locked.insert(record.id)
+    if ids.count >= PostgresTransaction.idsMax { ids.removeAll() }
+    ids[name] = record.id
+    // The space was not known, or has been made anew.
+    if let reads, ahead == nil {
+      var made = ReadAhead(reads, in: record.id)
+      made.take(try session.run(together: made.questions)[...])
+      ahead = made
+    }
+    return record
+  }
+
+  /// Locks a space, and asks together with that for what will be read of it, if its number is still the one that is known.
+  private func lock(_ name: SpaceName, _ reads: ExpectedReads?) throws -> SpaceRecord? {
+    guard let reads, let id = ids[name] else { return try space(.spaceLock, name) }
+    precondition(isValid, "a transaction was used after its write ended")
+    var made = ReadAhead(reads, in: id)
+    var parameters = Parameters()
+    parameters.add(name.text)
+    let answers = try session.run(together: [(.spaceLock, parameters)] + made.questions)
+    guard let record = try answers.first?.first.map({ try SpaceRecord(row: $0) }) else { return nil }
+    if record.id == id {
+      made.take(answers.dropFirst())
+      ahead = made
+    }
     return record
   }
 

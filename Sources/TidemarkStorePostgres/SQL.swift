@@ -9,14 +9,14 @@ internal import TidemarkPostgres
 enum SQL: Int, CaseIterable {
   case beginRead, beginWrite, commit, rollback
   case spaces, spaceNamed, spaceLock, spaceLockNumber, spaceNumber, spaceInsert, spaceUpdate, spaceDelete, spacesMoved
-  case entities, entityPage
+  case entities, entitiesAhead, entityPage
   case logEntry, logHead, logRows, logEnd, logAppend, logDelete
   case headInsert, headMove, headPage, headDelete
   case receipts, receiptInsert, receiptDelete
   case schema, schemaInsert, schemaDelete
   case keyHolders, keyTake, keyRelease, keyReleaseAll, keyDelete
   case heldKeys, heldReferences, referencesHeld
-  case referrers, referenceTake, referenceRelease, referenceReleaseAll, referenceDelete
+  case referrers, targetsHeld, referenceTake, referenceRelease, referenceReleaseAll, referenceDelete
   case lowestFormat, tokens, tokenRoles, tokenInsert, tokenRoleInsert, tokenDelete, tokenRoleDelete, tokenMark, tokenMarkMove
 
   /// What a connection asks of the server's planner, of which a server takes what it knows: every statement finds its rows by their keys and in the
@@ -49,10 +49,10 @@ enum SQL: Int, CaseIterable {
     case .rollback: "ROLLBACK"
     case .spaces, .spaceNamed, .spaceLock, .spaceLockNumber, .spaceNumber, .spaceInsert, .spaceUpdate, .spaceDelete, .spacesMoved:
       spaceText
-    case .entities, .entityPage, .logEntry, .logHead, .logRows, .logEnd, .logAppend, .logDelete: logText
+    case .entities, .entitiesAhead, .entityPage, .logEntry, .logHead, .logRows, .logEnd, .logAppend, .logDelete: logText
     case .headInsert, .headMove, .headPage, .headDelete, .receipts, .receiptInsert, .receiptDelete: headText
     case .schema, .schemaInsert, .schemaDelete, .keyHolders, .keyTake, .keyRelease, .keyReleaseAll, .keyDelete, .heldKeys,
-      .heldReferences, .referencesHeld, .referrers,
+      .heldReferences, .referencesHeld, .referrers, .targetsHeld,
       .referenceTake, .referenceRelease, .referenceReleaseAll, .referenceDelete:
       relationText
     case .lowestFormat, .tokens, .tokenRoles, .tokenInsert, .tokenRoleInsert, .tokenDelete, .tokenRoleDelete, .tokenMark,
@@ -97,6 +97,19 @@ enum SQL: Int, CaseIterable {
       FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS k (type, id, place)
       CROSS JOIN LATERAL (SELECT * FROM head WHERE space = $1 AND type = k.type AND id = k.id LIMIT 1) AS h
       LEFT JOIN LATERAL (SELECT * FROM log WHERE space = $1 AND revision = h.revision LIMIT 1) AS l ON true
+      """
+    case .entitiesAhead:
+      // In whatever order the rows come: of those that are too many only the fields are left out.
+      """
+      SELECT version, revision, life, agrees, kind, created_at_us, created_by, updated_at_us, updated_by,
+      CASE WHEN bytes_before < $4 THEN fields END, place, bytes_before < $4
+      FROM (
+        SELECT \(SQL.entityColumns), k.place,
+          coalesce(sum(octet_length(l.fields)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
+        FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS k (type, id, place)
+        CROSS JOIN LATERAL (SELECT * FROM head WHERE space = $1 AND type = k.type AND id = k.id LIMIT 1) AS h
+        LEFT JOIN LATERAL (SELECT * FROM log WHERE space = $1 AND revision = h.revision LIMIT 1) AS l ON true
+      ) AS found
       """
     case .entityPage:
       // The lengths of the fields are summed up before any of them is read, so that what is behind the end of the page is not.
@@ -156,8 +169,10 @@ enum SQL: Int, CaseIterable {
     case .receipts:
       """
       SELECT r.content, r.code, r.version, r.revision, r.at_us, r.checksum, k.place
-      FROM unnest($3::bytea[]) WITH ORDINALITY AS k (operation, place)
-      CROSS JOIN LATERAL (SELECT * FROM receipt WHERE space = $1 AND principal = $2 AND operation = k.operation LIMIT 1) AS r
+      FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS k (principal, operation, place)
+      CROSS JOIN LATERAL (
+        SELECT * FROM receipt WHERE space = $1 AND principal = k.principal AND operation = k.operation LIMIT 1
+      ) AS r
       """
     case .receiptInsert:
       """
@@ -213,6 +228,13 @@ enum SQL: Int, CaseIterable {
       """
       SELECT source_type, source_id, field FROM held_reference WHERE space = $1 AND target_type = $2 AND target_id = $3
       ORDER BY source_type, source_id, field LIMIT $4
+      """
+    case .targetsHeld:
+      """
+      SELECT k.place FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS k (type, id, place)
+      CROSS JOIN LATERAL (
+        SELECT 1 FROM held_reference WHERE space = $1 AND target_type = k.type AND target_id = k.id LIMIT 1
+      ) AS h
       """
     case .referenceTake:
       """

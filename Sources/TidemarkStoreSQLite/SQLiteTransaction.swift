@@ -35,6 +35,8 @@ final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
 
   // MARK: Spaces
 
+  func expect(_ reads: () -> ExpectedReads, in space: SpaceName) {}
+
   func insertSpace(named name: SpaceName, epoch: Epoch, createdAt: Timestamp, genesis: Digest32) throws -> SpaceRecord {
     try changing {
       let statement = try statements[.spaceInsert]

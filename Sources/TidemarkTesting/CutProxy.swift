@@ -29,6 +29,7 @@ public final class CutProxy: @unchecked Sendable {
   private let mode = Mutex(Mode.pass)
   /// The number of the next connection, and the number below which nothing that the server says gets through.
   private let links = Mutex((next: 0, silentBelow: 0))
+  private let counted = Mutex(0)
   private let held = Waiting<Bool>()
   private let released = Waiting<Bool>()
 
@@ -48,6 +49,9 @@ public final class CutProxy: @unchecked Sendable {
       }
     }.start()
   }
+
+  /// How often the server was waited for: what is sent to it ends each time with a Sync message.
+  public var roundTrips: Int { counted.withLock { $0 } }
 
   /// Says what happens next.
   public func set(_ new: Mode) { mode.withLock { $0 = new } }
@@ -118,6 +122,7 @@ public final class CutProxy: @unchecked Sendable {
   }
 
   private func toServer(_ bytes: ArraySlice<UInt8>, _ link: Link) -> Fate {
+    if bytes.suffix(5).elementsEqual([UInt8(ascii: "S"), 0, 0, 0, 4]) { counted.withLock { $0 += 1 } }
     let isCommit = link.messages.withLock { $0.takeAndFindCommit(bytes) }
     let (fate, holds) = mode.withLock { mode -> (Fate, Bool) in
       switch mode {

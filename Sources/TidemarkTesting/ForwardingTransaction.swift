@@ -45,6 +45,7 @@ open class ForwardingTransaction: StoreTransaction {
   open func tokens() throws -> [TokenRecord] { try base.tokens() }
   open func tokenMark() throws -> UInt64 { try base.tokenMark() }
   open func moved(since known: [SpaceMark]) throws -> [SpaceMark] { try base.moved(since: known) }
+  open func expect(_ reads: () -> ExpectedReads, in space: SpaceName) { base.expect(reads, in: space) }
   open func insertSpace(named name: SpaceName, epoch: Epoch, createdAt: Timestamp, genesis: Digest32) throws -> SpaceRecord {
     try base.insertSpace(named: name, epoch: epoch, createdAt: createdAt, genesis: genesis)
   }

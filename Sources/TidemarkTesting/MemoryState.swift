@@ -124,6 +124,8 @@ final class MemoryTransaction: MemorySnapshot, StoreTransaction {
     guard condition else { throw StoreError(.corrupt, message()) }
   }
 
+  func expect(_ reads: () -> ExpectedReads, in space: SpaceName) {}
+
   func insertSpace(named name: SpaceName, epoch: Epoch, createdAt: Timestamp, genesis: Digest32) throws -> SpaceRecord {
     try changing {
       try require(try space(named: name) == nil, "the space \(name) exists")

@@ -46,6 +46,9 @@ extension CompiledType {
     try indexes.values(of: entity, countsNull: true)
   }
 
+  /// Whether a field may point to an entity.
+  public var hasReferences: Bool { !referenceFields.isEmpty }
+
   /// What an entity points to. Values that are no ids are left out; of equal elements of a list, one is told.
   public func references(of entity: CanonicalFields) throws(CorruptFields) -> [EntityReference] {
     guard !referenceFields.isEmpty else { return [] }

@@ -122,6 +122,11 @@ public protocol StoreSnapshot: AnyObject {
 
 /// One state under change.
 public protocol StoreTransaction: StoreSnapshot {
+  /// Says what will be read of a space, before `space(named:)` asks for it. Changes no answer: other things may be asked, and these not.
+  ///
+  /// An engine that has the answers at hand ignores it, and does not call `reads`.
+  func expect(_ reads: () -> ExpectedReads, in space: SpaceName)
+
   /// Adds a space. The id is one that no space ever had, the next after the highest.
   func insertSpace(named name: SpaceName, epoch: Epoch, createdAt: Timestamp, genesis: Digest32) throws -> SpaceRecord
 

@@ -34,9 +34,12 @@ struct BatchTransaction {
   private func run(
     _ requests: [WriteSubmission], in space: SpaceName, _ room: inout Room, random: inout any RandomNumberGenerator
   ) throws -> (results: [WriteResult?], changes: [StoredChanges]) {
+    let ids = try requests.map { try SpaceBatch.ids(of: $0.items, now, &random) }
+    transaction.expect(
+      { ExpectedReads(requests, ids, in: space, schema: schemas.latest(of: space)) }, in: space)
     guard let record = try transaction.space(named: space) else { return (requests.map { _ in .unknownSpace }, []) }
     let schema = try schemas.schema(of: record, transaction)
-    var batch = try SpaceBatch(record, schema, requests, transaction, now: now, &room, random: &random)
+    var batch = try SpaceBatch(record, schema, requests, ids, transaction, now: now, &room)
     if let outcomes = try batch.run(&room, random: &random) {
       return (
         requests.indices.map { $0 < outcomes.count ? outcomes[$0] : nil },

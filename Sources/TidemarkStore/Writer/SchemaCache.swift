@@ -3,6 +3,7 @@ internal import TidemarkCore
 /// The compiled schemas of spaces, kept by who judges. Used by one thread.
 final class SchemaCache {
   private var compiled: [SpaceID: (version: UInt64, schema: CompiledSchema)] = [:]
+  private var ids: [SpaceName: SpaceID] = [:]
   /// The bytes of the encodings of all that is kept.
   private(set) var bytes = 0
   private let decode: @Sendable ([UInt8]) throws -> Schema
@@ -16,6 +17,9 @@ final class SchemaCache {
     self.bytesMax = bytesMax
     self.decode = decode
   }
+
+  /// The schema that was in force in a space a while ago; `nil` when it is not known.
+  func latest(of space: SpaceName) -> CompiledSchema? { ids[space].flatMap { compiled[$0]?.schema } }
 
   /// The schema in force; `nil` when the space has none.
   func schema(of record: SpaceRecord, _ snapshot: any StoreSnapshot) throws -> CompiledSchema? {
@@ -32,6 +36,7 @@ final class SchemaCache {
     if compiled.count >= SchemaCache.spacesMax || bytes + stored.content.count > bytesMax { forgetAll() }
     let made = CompiledSchema(schema)
     compiled[record.id] = (record.schemaVersion, made)
+    ids[record.name] = record.id
     bytes += stored.content.count
     return made
   }
@@ -39,6 +44,7 @@ final class SchemaCache {
   /// Forgets what a transaction that was undone may have shown.
   func forgetAll() {
     compiled.removeAll()
+    ids.removeAll()
     bytes = 0
   }
 }

@@ -14,15 +14,12 @@ struct SpaceBatch {
   var changes: [Change] { judge.changes }
 
   init(
-    _ record: SpaceRecord, _ schema: CompiledSchema?, _ submitted: [WriteSubmission], _ transaction: any StoreTransaction,
-    now: Timestamp, _ room: inout BatchTransaction.Room, random: inout any RandomNumberGenerator
+    _ record: SpaceRecord, _ schema: CompiledSchema?, _ submitted: [WriteSubmission], _ ids: [[EntityID]],
+    _ transaction: any StoreTransaction, now: Timestamp, _ room: inout BatchTransaction.Room
   ) throws {
     self.record = record
     self.transaction = transaction
     self.now = max(now, record.changedAt)
-    var ids: [[EntityID]] = []
-    ids.reserveCapacity(submitted.count)
-    for request in submitted { ids.append(try SpaceBatch.ids(of: request.items, now, &random)) }
     let (entities, count) = try SpaceBatch.load(record, submitted, ids, transaction, &room)
     requests = Array(submitted.prefix(count))
     self.ids = Array(ids.prefix(count))
@@ -36,7 +33,7 @@ struct SpaceBatch {
   }
 
   /// The ids that the items name; an item that follows another has its id, and a create without one gets one made here.
-  private static func ids(
+  static func ids(
     of items: [WriteItem], _ now: Timestamp, _ random: inout any RandomNumberGenerator
   ) throws -> [EntityID] {
     var ids: [EntityID] = []
