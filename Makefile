@@ -21,7 +21,7 @@ demo: ## The guided tour, without a question asked
 test: ## All tests
 	@scripts/setup test
 	swift build --build-tests $(declared_imports)
-	swift test --skip-build --disable-xctest
+	@scripts/test
 
 check: check-format check-proto check-generated check-imports test ## Everything a change must pass; cheap checks first
 

@@ -38,6 +38,8 @@ public final class TidemarkService: Sendable {
   let schemaAnswers = SchemaAnswers()
   let conflictLog: ConflictLog
   let startedNanoseconds: UInt64
+  /// The connections of the store, as they are now; `nil` when it has none.
+  let storeConnections: @Sendable () -> ConnectionCounts?
 
   /// Starts the service on a store. The space `default` is made when it is not there.
   ///
@@ -52,6 +54,9 @@ public final class TidemarkService: Sendable {
     self.logger = logger
     conflictLog = ConflictLog(logger, clock)
     startedNanoseconds = clock.uptimeNanoseconds()
+    // A store without is not kept open by this.
+    let connected = store.connections == nil ? nil : store
+    storeConnections = { connected?.connections }
     let tokens = try store.openReader().read { try $0.tokens() }
     let authenticator = Authenticator(tokens: tokens, isDevelopment: options.isDevelopment, isAlone: store.hasOneWriter)
     let board = RevisionBoard()

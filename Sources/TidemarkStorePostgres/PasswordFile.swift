@@ -19,7 +19,7 @@ enum PasswordFile {
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { throw failure(path, "is no file") }
     let allowed: mode_t = status.st_uid == 0 && geteuid() != 0 ? 0o740 : 0o700
     guard status.st_mode & 0o777 & ~allowed == 0 else {
-      throw failure(path, "may be read or changed by others; take their rights away: chmod 600 \(path)")
+      throw failure(path, "may be read or changed by others; deny them that: chmod 600 \(path)")
     }
     var bytes = [UInt8](repeating: 0, count: bytesMax + 1)
     var count = 0

@@ -79,7 +79,10 @@ final class Session {
       return answers
     } catch {
       let failure = (error as? PostgresError).map { StoreError($0) } ?? error as? StoreError ?? StoreError(.failed, "\(error)")
-      if let error = error as? PostgresError, error.isTransient { mayRunAgain = true }
+      if let error = error as? PostgresError {
+        if error.isTransient { mayRunAgain = true }
+        if error.comesFromStandby { lease?.connection.giveUp() }
+      }
       broken = failure
       throw failure
     }

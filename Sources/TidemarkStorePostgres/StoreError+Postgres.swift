@@ -26,6 +26,10 @@ extension PostgresError {
   /// The transaction met another one, and may be run again at once: serialization_failure, deadlock_detected.
   var isTransient: Bool { state == "40001" || state == "40P01" }
 
+  /// The server takes no writes: another one took its place, and is reached by a new connection (read_only_sql_transaction; BEGIN READ WRITE during
+  /// recovery is feature_not_supported).
+  var comesFromStandby: Bool { state == "25006" || state == "0A000" }
+
   /// After this answer to a commit nobody knows what became of it: the connection was lost, or the server says that it does not know
   /// (transaction_resolution_unknown, statement_completion_unknown).
   var leavesOutcomeUnknown: Bool { isConnectionLost || state == "08007" || state == "40003" }

@@ -38,6 +38,9 @@ public final class PostgresServer: Sendable {
   /// The folder with what was made for TLS.
   public var certificates: String { "\(folder)/tls" }
 
+  /// Why tests are skipped where there is no server. Does not start one.
+  public static var absence: String { programs == nil ? "PostgreSQL: not installed" : "PostgreSQL: it does not start" }
+
   /// Starts a server of its own, for tests that stop it; `nil` where PostgreSQL is not installed or does not start.
   public static func make(_ reach: Reach = .socket) -> PostgresServer? {
     guard let programs else {

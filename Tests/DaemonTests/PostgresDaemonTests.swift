@@ -7,7 +7,7 @@ import TidemarkWire
 
 extension DaemonTests {
   /// The daemon on a PostgreSQL server that goes away.
-  @Suite(.enabled(if: PostgresServer.shared != nil, "PostgreSQL is not installed")) struct PostgresDaemonTests {
+  @Suite(.enabled(if: PostgresServer.shared != nil, Comment(rawValue: PostgresServer.absence))) struct PostgresDaemonTests {
     private func names(_ reply: FramedConnection.Reply) -> [String] { reply.status?.details.map(\.typeURL) ?? [] }
 
     private func says(_ reply: FramedConnection.Reply, _ word: String) -> Bool {
@@ -70,6 +70,20 @@ extension DaemonTests {
         #expect(daemon.terminate() == 0)
       }
       #expect(throws: DaemonFailure.self) { try DaemonProcess(store: url, environment: ["PGPASSWORD": "wrong"]) }
+      // A file of its own wins, and is told from one that others may read.
+      let own = "\(folder.path)/own"
+      try Data("right\n".utf8).write(to: URL(fileURLWithPath: own))
+      let arguments = ["--postgres-password-file", own]
+      try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: own)
+      do {
+        _ = try DaemonProcess(store: url, arguments: arguments)
+        Issue.record("a password that others may read was taken")
+      } catch let failure as DaemonFailure {
+        #expect(failure.description.contains("chmod 600 \(own)"))
+      }
+      try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: own)
+      let daemon = try DaemonProcess(store: url, arguments: arguments, environment: ["PGPASSWORD": "wrong"])
+      #expect(daemon.terminate() == 0)
     }
   }
 }

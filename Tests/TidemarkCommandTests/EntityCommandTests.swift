@@ -135,6 +135,15 @@ import Testing
     #expect(try programs.run("list", "booking", environment: none).status == 2)
   }
 
+  @Test(.enabled(if: PostgresServer.shared != nil, Comment(rawValue: PostgresServer.absence)))
+  func doctorTellsOfTheConnectionsToADatabase() async throws {
+    let programs = try await Programs(store: try #require(PostgresServer.shared).makeSchema())
+    let doctor = try programs.run("doctor")
+    #expect(doctor.status == 0, "\(doctor.error)")
+    let line = try #require(doctor.output.split(separator: "\n").first { $0.contains(" database ") })
+    #expect(line.hasPrefix("ok") && line.contains(" connections of at most 12, ") && line.contains("0 in vain"))
+  }
+
   @Test func doctorPingAndTheSheetsSayWhatTheyShould() async throws {
     let programs = try await Programs()
     let doctor = try programs.run("doctor", "--ndjson")

@@ -18,10 +18,12 @@ final class Programs {
   private let daemon: DaemonProcess
 
   /// Starts the daemon and waits until it is ready.
-  init() async throws {
+  ///
+  /// - Parameter store: the URL of the store; `nil` for one in the folder.
+  init(store: String? = nil) async throws {
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("tidemark-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    daemon = try DaemonProcess(folder: "\(folder.path)/store")
+    daemon = try DaemonProcess(store: store ?? "sqlite:\(folder.path)/store")
     port = daemon.port
   }
 

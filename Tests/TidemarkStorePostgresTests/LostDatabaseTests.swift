@@ -111,6 +111,27 @@ import TidemarkTestTraits
     #expect(try store.read { try $0.spaces() } == [next.record])
   }
 
+  /// The old connection would be refused for ever; a new one reaches the server that took over.
+  @Test func aServerThatBecameAStandbyIsNotAskedAgainOnTheSameConnection() throws {
+    let url = try makeSchema()
+    let store = try PostgresStore.open(url: url)
+    let space = try StoreUnderTest.postgres(url).makeSpace("s").record
+    try PostgresServer.execute(
+      url,
+      """
+      CREATE FUNCTION standby() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN RAISE EXCEPTION ''no'' USING ERRCODE = ''read_only_sql_transaction''; END';
+      CREATE TRIGGER standby BEFORE UPDATE ON space FOR EACH ROW EXECUTE FUNCTION standby()
+      """)
+    let writer = try store.openWriter()
+    let before = try #require(store.connections)
+    #expect(code { try writer.write { try $0.updateSpace(space) } } == .unavailable)
+    #expect(store.connections?.closedBroken == before.closedBroken + 1)
+    try PostgresServer.execute(url, "DROP TRIGGER standby ON space")
+    try writer.write { try $0.updateSpace(space) }
+    #expect(store.connections?.opened == before.opened + 1)
+  }
+
   @Test func aCommitThatTheServerRefusesLeavesNothingForCertain() throws {
     let url = try makeSchema()
     let store = StoreUnderTest.postgres(url)

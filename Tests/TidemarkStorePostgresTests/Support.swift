@@ -8,7 +8,7 @@ import TidemarkStorePostgres
 import TidemarkTesting
 
 /// Suites with this are skipped where there is no PostgreSQL, which `PostgresServer.make` says.
-let needsPostgres = ConditionTrait.enabled(if: PostgresServer.shared != nil, "PostgreSQL is not installed")
+let needsPostgres = ConditionTrait.enabled(if: PostgresServer.shared != nil, Comment(rawValue: PostgresServer.absence))
 
 /// An empty schema of the shared server, as a URL.
 func makeSchema() throws -> String { try #require(PostgresServer.shared).makeSchema() }

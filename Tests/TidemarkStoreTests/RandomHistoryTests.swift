@@ -22,7 +22,7 @@ import TidemarkTestTraits
   }
 
   /// Fewer, since each history has its own tables on a server.
-  @Test(.enabled(if: PostgresServer.shared != nil, "PostgreSQL is not installed"), arguments: 0..<4)
+  @Test(.enabled(if: PostgresServer.shared != nil, Comment(rawValue: PostgresServer.absence)), arguments: 0..<4)
   func postgresAnswersEveryItemAsTheRulesSay(chunk: UInt64) throws {
     let server = try #require(PostgresServer.shared)
     for seed in chunk * 25..<(chunk + 1) * 25 {

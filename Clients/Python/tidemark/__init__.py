@@ -9,7 +9,8 @@ from .client import Client
 from .errors import StatusCode, TidemarkError
 from .model import (
   ABSENT, Batch, BulkMode, ChainFault, Conflict, Deleted, Entity, EntityState, Expected, FieldChange, OnConflict, Outcome,
-  OutcomeCode, RetryAdvice, Role, ServerInfo, Space, Token, Verification, Violation, Write, WriteKind,
+  OutcomeCode, RetryAdvice, Role, ServerInfo, Space, StoreConnections, Token, Verification, Violation, Write,
+  WriteKind,
 )
 from .schema import (
   Compatibility, ConflictPolicy, DeletePolicy, DeleteRule, FieldSchema, MergeKind, Reference, Schema, SchemaChange,
@@ -22,6 +23,6 @@ __all__ = [
   "DeletePolicy", "DeleteRule", "Deleted", "Entity", "EntityState", "Expected", "FieldChange", "FieldSchema", "Json",
   "Limits", "MergeKind", "OnConflict", "Outcome", "OutcomeCode", "Reference", "Retry", "RetryAdvice", "RetryOnConflict",
   "Role", "Schema", "SchemaChange", "SchemaOffender", "SchemaResult", "SchemaVersion", "ServerInfo", "Space", "StatusCode",
-  "TidemarkError", "Token", "TypeSchema", "ValueType", "Verification", "Violation", "Write", "WriteKind",
+  "StoreConnections", "TidemarkError", "Token", "TypeSchema", "ValueType", "Verification", "Violation", "Write", "WriteKind",
   "make_operation_id",
 ]

@@ -284,6 +284,27 @@ class Token:
 
 
 @dataclass(frozen=True)
+class StoreConnections:
+  """The connections of a server to its database."""
+
+  size_max: int
+  overflow_max: int
+  idle: int
+  in_use: int
+  waiting: int
+  leases: int
+  waits: int
+  waited_seconds: float
+  timeouts: int
+  opened: int
+  open_failures: int
+  closed_recycled: int
+  closed_broken: int
+  closed_overflow: int
+  checks_failed: int
+
+
+@dataclass(frozen=True)
 class ServerInfo:
   version: str
   server_time: datetime | None
@@ -293,6 +314,7 @@ class ServerInfo:
   is_admin: bool
   commits: int
   changes_committed: int
+  connections: StoreConnections | None
 
 
 def _moment(microseconds: int) -> datetime | None:
@@ -363,4 +385,10 @@ def token(m: Any) -> Token:
 def server_info(m: Any) -> ServerInfo:
   return ServerInfo(
     m.version, _moment(m.server_time_us), m.uptime_us / 1e6, m.principal, m.is_development, m.is_admin, m.commits,
-    m.changes_committed)
+    m.changes_committed, _store_connections(m.connections) if m.HasField("connections") else None)
+
+
+def _store_connections(m: Any) -> StoreConnections:
+  return StoreConnections(
+    m.size_max, m.overflow_max, m.idle, m.in_use, m.waiting, m.leases, m.waits, m.waited_us / 1e6, m.timeouts, m.opened,
+    m.open_failures, m.closed_recycled, m.closed_broken, m.closed_overflow, m.checks_failed)

@@ -22,7 +22,29 @@ extension LoopDispatcher {
       info.commits = statistics.commits
       info.changesCommitted = statistics.changes
       info.writes = service.counters.all
+      info.connections = service.storeConnections().map { StoreConnections($0) }
     }
     return .reply(reply(info))
+  }
+}
+
+extension StoreConnections {
+  init(_ counts: ConnectionCounts) {
+    self.init()
+    sizeMax = UInt32(clamping: counts.sizeMax)
+    overflowMax = UInt32(clamping: counts.overflowMax)
+    idle = UInt32(clamping: counts.idle)
+    inUse = UInt32(clamping: counts.inUse)
+    waiting = UInt32(clamping: counts.waiting)
+    leases = counts.leases
+    waits = counts.waits
+    waitedMicroseconds = counts.waitedMicroseconds
+    timeouts = counts.timeouts
+    opened = counts.opened
+    openFailures = counts.openFailures
+    closedRecycled = counts.closedRecycled
+    closedBroken = counts.closedBroken
+    closedOverflow = counts.closedOverflow
+    checksFailed = counts.checksFailed
   }
 }

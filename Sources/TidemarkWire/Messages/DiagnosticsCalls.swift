@@ -8,6 +8,9 @@ extension MessageKind<Tidemark__V1__GetServerInfoRequest> {
 extension MessageKind<Tidemark__V1__GetServerInfoResponse> {
   static let serverInfoResponse = MessageKind(tidemark__v1__get_server_info_response__init)
 }
+extension MessageKind<Tidemark__V1__StoreConnections> {
+  static let storeConnections = MessageKind(tidemark__v1__store_connections__init)
+}
 extension MessageKind<Tidemark__V1__WriteCount> { static let writeCount = MessageKind(tidemark__v1__write_count__init) }
 
 /// Carries an entity to send back, and the answer: request and response are the same on the wire.
@@ -111,6 +114,8 @@ public struct GetServerInfoResponse: Hashable, Sendable {
   public var changesCommitted: UInt64 = 0
   /// What became of writes since the start. Empty for callers that may not manage spaces and tokens.
   public var writes: [WriteCount] = []
+  /// The server's connections to its database. `nil` when it has none, and for callers that may not manage spaces and tokens.
+  public var connections: StoreConnections?
 
   public init(
     version: String, serverTime: Timestamp, uptimeMicroseconds: UInt64, principal: PrincipalName, isDevelopment: Bool,
@@ -136,6 +141,7 @@ extension GetServerInfoResponse: EncodableMessage, DecodableMessage {
     message.pointee.is_admin = isAdmin ? 1 : 0
     message.pointee.commits = commits
     message.pointee.changes_committed = changesCommitted
+    message.pointee.connections = try connections?.makeMessage(in: arena)
     message.pointee.n_writes = writes.count
     message.pointee.writes = try arena.makeList(writes) { (count) throws(WireError) in try count.makeMessage(in: arena) }
     return MessagePointer(message)
@@ -151,6 +157,7 @@ extension GetServerInfoResponse: EncodableMessage, DecodableMessage {
         isDevelopment: message.is_development != 0, isAdmin: message.is_admin != 0)
       info.commits = message.commits
       info.changesCommitted = message.changes_committed
+      info.connections = message.connections.map { StoreConnections($0.pointee) }
       info.writes = try Part.list(message.n_writes, message.writes) { (count) throws(WireError) in try WriteCount(count) }
       return info
     }

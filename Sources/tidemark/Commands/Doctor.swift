@@ -117,6 +117,7 @@ struct Doctor: AsyncParsableCommand {
       tell(Doctor.credentials(info, session.target))
       tell(Doctor.clock(info, roundTrip: ContinuousClock.now - asked))
       tell(Doctor.versions(info))
+      if let connections = info.connections { tell(Doctor.database(connections)) }
     } catch {
       tell(Doctor.refusal("token", error, session.target))
       return ExitStatus(error.code)
@@ -174,6 +175,22 @@ struct Doctor: AsyncParsableCommand {
     let uptime = TimeSpan.text(Double(info.uptimeMicroseconds) / 1_000_000)
     return Finding(
       result: .ok, check: "versions", detail: "server \(info.version), up for \(uptime); tidemark \(ToolVersion.text)")
+  }
+
+  /// What an administrator is told of the server's connections to its database.
+  private static func database(_ connections: StoreConnections) -> Finding {
+    let open = UInt64(connections.idle) + UInt64(connections.inUse)
+    let most = UInt64(connections.sizeMax) + UInt64(connections.overflowMax)
+    let waited = connections.waits == 0 ? "" : " \(TimeSpan.text(Double(connections.waitedMicroseconds) / 1_000_000)) together"
+    let detail =
+      "\(open) connections of at most \(most), \(connections.inUse) in use, \(connections.waiting) waited for; "
+      + "since the start: \(connections.leases) leases, \(connections.waits) waited\(waited), \(connections.timeouts) in vain; "
+      + "\(connections.opened) opened, \(connections.openFailures) attempts failed, \(connections.checksFailed) checks failed; "
+      + "closed: \(connections.closedRecycled) too old, \(connections.closedBroken) lost, \(connections.closedOverflow) above the size"
+    if connections.timeouts == 0 { return Finding(result: .ok, check: "database", detail: detail) }
+    return Finding(
+      result: .warning, check: "database", detail: detail,
+      advice: "Calls found no connection in time. Raise --postgres-pool-size of the server, or find out what is slow there.")
   }
 
   private static func refusal(_ check: String, _ error: ClientError, _ target: ServerOptions.Target) -> Finding {

@@ -1,5 +1,6 @@
 import Testing
 import TidemarkCore
+import TidemarkTesting
 
 @testable import TidemarkWire
 
@@ -119,6 +120,19 @@ import TidemarkCore
       WriteCount(
         space: random.space(), type: random.type(), outcome: random.pick(OutcomeCode.allCases),
         writes: random.random.next(), retries: random.random.next())
+    }
+    info.connections = random.maybe { random in
+      var connections = StoreConnections()
+      connections.sizeMax = UInt32(truncatingIfNeeded: random.random.next())
+      connections.overflowMax = UInt32(truncatingIfNeeded: random.random.next())
+      connections.idle = UInt32(truncatingIfNeeded: random.random.next())
+      connections.inUse = UInt32(truncatingIfNeeded: random.random.next())
+      connections.waiting = UInt32(truncatingIfNeeded: random.random.next())
+      for number in [
+        \StoreConnections.leases, \.waits, \.waitedMicroseconds, \.timeouts, \.opened, \.openFailures, \.closedRecycled,
+        \.closedBroken, \.closedOverflow, \.checksFailed,
+      ] { connections[keyPath: number] = random.random.next() }
+      return connections
     }
     try check(info)
     var echo = Echo()

@@ -232,6 +232,51 @@ void   tidemark__v1__write_count__free_unpacked
   assert(message->base.descriptor == &tidemark__v1__write_count__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tidemark__v1__store_connections__init
+                     (Tidemark__V1__StoreConnections         *message)
+{
+  static const Tidemark__V1__StoreConnections init_value = TIDEMARK__V1__STORE_CONNECTIONS__INIT;
+  *message = init_value;
+}
+size_t tidemark__v1__store_connections__get_packed_size
+                     (const Tidemark__V1__StoreConnections *message)
+{
+  assert(message->base.descriptor == &tidemark__v1__store_connections__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tidemark__v1__store_connections__pack
+                     (const Tidemark__V1__StoreConnections *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tidemark__v1__store_connections__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tidemark__v1__store_connections__pack_to_buffer
+                     (const Tidemark__V1__StoreConnections *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tidemark__v1__store_connections__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tidemark__V1__StoreConnections *
+       tidemark__v1__store_connections__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tidemark__V1__StoreConnections *)
+     protobuf_c_message_unpack (&tidemark__v1__store_connections__descriptor,
+                                allocator, len, data);
+}
+void   tidemark__v1__store_connections__free_unpacked
+                     (Tidemark__V1__StoreConnections *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tidemark__v1__store_connections__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor tidemark__v1__echo_request__field_descriptors[1] =
 {
   {
@@ -326,7 +371,7 @@ const ProtobufCMessageDescriptor tidemark__v1__get_server_info_request__descript
   (ProtobufCMessageInit) tidemark__v1__get_server_info_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tidemark__v1__get_server_info_response__field_descriptors[9] =
+static const ProtobufCFieldDescriptor tidemark__v1__get_server_info_response__field_descriptors[10] =
 {
   {
     "version",
@@ -436,10 +481,23 @@ static const ProtobufCFieldDescriptor tidemark__v1__get_server_info_response__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "connections",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__GetServerInfoResponse, connections),
+    &tidemark__v1__store_connections__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tidemark__v1__get_server_info_response__field_indices_by_name[] = {
   7,   /* field[7] = changes_committed */
   6,   /* field[6] = commits */
+  9,   /* field[9] = connections */
   5,   /* field[5] = is_admin */
   4,   /* field[4] = is_development */
   3,   /* field[3] = principal */
@@ -451,7 +509,7 @@ static const unsigned tidemark__v1__get_server_info_response__field_indices_by_n
 static const ProtobufCIntRange tidemark__v1__get_server_info_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor tidemark__v1__get_server_info_response__descriptor =
 {
@@ -461,7 +519,7 @@ const ProtobufCMessageDescriptor tidemark__v1__get_server_info_response__descrip
   "Tidemark__V1__GetServerInfoResponse",
   "tidemark.v1",
   sizeof(Tidemark__V1__GetServerInfoResponse),
-  9,
+  10,
   tidemark__v1__get_server_info_response__field_descriptors,
   tidemark__v1__get_server_info_response__field_indices_by_name,
   1,  tidemark__v1__get_server_info_response__number_ranges,
@@ -556,5 +614,225 @@ const ProtobufCMessageDescriptor tidemark__v1__write_count__descriptor =
   tidemark__v1__write_count__field_indices_by_name,
   1,  tidemark__v1__write_count__number_ranges,
   (ProtobufCMessageInit) tidemark__v1__write_count__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tidemark__v1__store_connections__field_descriptors[15] =
+{
+  {
+    "size_max",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__StoreConnections, size_max),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "overflow_max",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__StoreConnections, overflow_max),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "idle",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__StoreConnections, idle),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "in_use",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__StoreConnections, in_use),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "waiting",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__StoreConnections, waiting),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "leases",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__StoreConnections, leases),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "waits",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__StoreConnections, waits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "waited_us",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__StoreConnections, waited_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "timeouts",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__StoreConnections, timeouts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "opened",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__StoreConnections, opened),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "open_failures",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__StoreConnections, open_failures),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "closed_recycled",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__StoreConnections, closed_recycled),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "closed_broken",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__StoreConnections, closed_broken),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "closed_overflow",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__StoreConnections, closed_overflow),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "checks_failed",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__StoreConnections, checks_failed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tidemark__v1__store_connections__field_indices_by_name[] = {
+  14,   /* field[14] = checks_failed */
+  12,   /* field[12] = closed_broken */
+  13,   /* field[13] = closed_overflow */
+  11,   /* field[11] = closed_recycled */
+  2,   /* field[2] = idle */
+  3,   /* field[3] = in_use */
+  5,   /* field[5] = leases */
+  10,   /* field[10] = open_failures */
+  9,   /* field[9] = opened */
+  1,   /* field[1] = overflow_max */
+  0,   /* field[0] = size_max */
+  8,   /* field[8] = timeouts */
+  7,   /* field[7] = waited_us */
+  4,   /* field[4] = waiting */
+  6,   /* field[6] = waits */
+};
+static const ProtobufCIntRange tidemark__v1__store_connections__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 15 }
+};
+const ProtobufCMessageDescriptor tidemark__v1__store_connections__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tidemark.v1.StoreConnections",
+  "StoreConnections",
+  "Tidemark__V1__StoreConnections",
+  "tidemark.v1",
+  sizeof(Tidemark__V1__StoreConnections),
+  15,
+  tidemark__v1__store_connections__field_descriptors,
+  tidemark__v1__store_connections__field_indices_by_name,
+  1,  tidemark__v1__store_connections__number_ranges,
+  (ProtobufCMessageInit) tidemark__v1__store_connections__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

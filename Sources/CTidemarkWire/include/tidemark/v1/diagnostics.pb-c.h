@@ -22,6 +22,7 @@ typedef struct Tidemark__V1__EchoResponse Tidemark__V1__EchoResponse;
 typedef struct Tidemark__V1__GetServerInfoRequest Tidemark__V1__GetServerInfoRequest;
 typedef struct Tidemark__V1__GetServerInfoResponse Tidemark__V1__GetServerInfoResponse;
 typedef struct Tidemark__V1__WriteCount Tidemark__V1__WriteCount;
+typedef struct Tidemark__V1__StoreConnections Tidemark__V1__StoreConnections;
 
 
 /* --- enums --- */
@@ -116,10 +117,14 @@ struct  Tidemark__V1__GetServerInfoResponse
    */
   size_t n_writes;
   Tidemark__V1__WriteCount **writes;
+  /*
+   * The server's connections to its database; absent when it has none. Only for callers that may manage spaces and tokens.
+   */
+  Tidemark__V1__StoreConnections *connections;
 };
 #define TIDEMARK__V1__GET_SERVER_INFO_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tidemark__v1__get_server_info_response__descriptor) \
-    , {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, 0, 0,NULL }
+    , {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, 0, 0,NULL, NULL }
 
 
 /*
@@ -152,6 +157,78 @@ struct  Tidemark__V1__WriteCount
 #define TIDEMARK__V1__WRITE_COUNT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tidemark__v1__write_count__descriptor) \
     , {0,NULL}, {0,NULL}, TIDEMARK__V1__OUTCOME_CODE__OUTCOME_CODE_UNSPECIFIED, 0, 0 }
+
+
+/*
+ * StoreConnections counts the connections of a server to its database.
+ */
+struct  Tidemark__V1__StoreConnections
+{
+  ProtobufCMessage base;
+  /*
+   * How many connections are kept.
+   */
+  uint32_t size_max;
+  /*
+   * How many more may be open while they are needed.
+   */
+  uint32_t overflow_max;
+  /*
+   * Connections on which nothing runs.
+   */
+  uint32_t idle;
+  /*
+   * Connections with a transaction.
+   */
+  uint32_t in_use;
+  /*
+   * Transactions that wait for a connection.
+   */
+  uint32_t waiting;
+  /*
+   * Transactions that asked for a connection since the start.
+   */
+  uint64_t leases;
+  /*
+   * Those that had to wait for one.
+   */
+  uint64_t waits;
+  /*
+   * How long all of these waited together, in microseconds.
+   */
+  uint64_t waited_us;
+  /*
+   * Transactions that got none within the time for which they may wait.
+   */
+  uint64_t timeouts;
+  /*
+   * Connections that were opened.
+   */
+  uint64_t opened;
+  /*
+   * Attempts to open one that failed.
+   */
+  uint64_t open_failures;
+  /*
+   * Connections that were closed because of their age.
+   */
+  uint64_t closed_recycled;
+  /*
+   * Connections that were closed because they, or one that was used later, were lost.
+   */
+  uint64_t closed_broken;
+  /*
+   * Connections that were closed because they were more than are kept.
+   */
+  uint64_t closed_overflow;
+  /*
+   * Connections that were found lost when a transaction began on them, and were replaced.
+   */
+  uint64_t checks_failed;
+};
+#define TIDEMARK__V1__STORE_CONNECTIONS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tidemark__v1__store_connections__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /* Tidemark__V1__EchoRequest methods */
@@ -249,6 +326,25 @@ Tidemark__V1__WriteCount *
 void   tidemark__v1__write_count__free_unpacked
                      (Tidemark__V1__WriteCount *message,
                       ProtobufCAllocator *allocator);
+/* Tidemark__V1__StoreConnections methods */
+void   tidemark__v1__store_connections__init
+                     (Tidemark__V1__StoreConnections         *message);
+size_t tidemark__v1__store_connections__get_packed_size
+                     (const Tidemark__V1__StoreConnections   *message);
+size_t tidemark__v1__store_connections__pack
+                     (const Tidemark__V1__StoreConnections   *message,
+                      uint8_t             *out);
+size_t tidemark__v1__store_connections__pack_to_buffer
+                     (const Tidemark__V1__StoreConnections   *message,
+                      ProtobufCBuffer     *buffer);
+Tidemark__V1__StoreConnections *
+       tidemark__v1__store_connections__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tidemark__v1__store_connections__free_unpacked
+                     (Tidemark__V1__StoreConnections *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Tidemark__V1__EchoRequest_Closure)
@@ -266,6 +362,9 @@ typedef void (*Tidemark__V1__GetServerInfoResponse_Closure)
 typedef void (*Tidemark__V1__WriteCount_Closure)
                  (const Tidemark__V1__WriteCount *message,
                   void *closure_data);
+typedef void (*Tidemark__V1__StoreConnections_Closure)
+                 (const Tidemark__V1__StoreConnections *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -277,6 +376,7 @@ extern const ProtobufCMessageDescriptor tidemark__v1__echo_response__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__get_server_info_request__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__get_server_info_response__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__write_count__descriptor;
+extern const ProtobufCMessageDescriptor tidemark__v1__store_connections__descriptor;
 
 PROTOBUF_C__END_DECLS
 
