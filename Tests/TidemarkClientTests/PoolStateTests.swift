@@ -108,6 +108,24 @@ import TidemarkTesting
     #expect([3, 4].contains(id))
   }
 
+  @Test func whenAllServersFailedNoneIsLeftForLongAndTheOneThatFailedFirstIsNext() {
+    var pool = PoolState(options: options(connections: 1), servers: 2)
+    var now = Duration.zero
+    var tried: [Int] = []
+    while tried.count < 20 {
+      switch acquire(&pool, at: now) {
+      case .open(let id, let address):
+        tried.append(address)
+        _ = pool.release(id, isBroken: true, now: now, random: .max)
+      case .wait(let until):
+        #expect(until > now && until - now <= PoolState.leftWithOthersMax)
+        now = until
+      case .use, .check, .queue: Issue.record("there is no connection")
+      }
+    }
+    #expect(tried.suffix(10) == [0, 1, 0, 1, 0, 1, 0, 1, 0, 1] || tried.suffix(10) == [1, 0, 1, 0, 1, 0, 1, 0, 1, 0])
+  }
+
   @Test func aServerThatReturnsGetsConnectionsAgain() {
     var pool = PoolState(options: options(connections: 4, calls: 9), servers: 2)
     for _ in 0..<4 { _ = acquire(&pool) }

@@ -22,11 +22,13 @@ def test_the_server_in_use_is_kept_until_it_fails():
   assert not servers.may_try_elsewhere(0)
 
 
-def test_when_all_failed_the_one_whose_wait_ends_first_is_called():
-  servers = Servers(2)
-  servers.failed(0, 0, 0.5)
-  servers.failed(1, 0, 0.4)
-  assert servers.choose(0) == 1
+def test_when_all_failed_they_are_called_in_turn():
+  servers = Servers(3)
+  called = []
+  for _ in range(9):
+    called.append(servers.choose(0))
+    servers.failed(called[-1], 0, 1.0)
+  assert called == [0, 1, 2] * 3
 
 
 def test_a_server_that_fails_again_and_again_is_left_alone_for_longer_up_to_a_limit():

@@ -2,10 +2,11 @@
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Sequence
 
 from ._connection import Broken, Ended
+from ._retry import Retry
 from .errors import StatusCode, TidemarkError
 
 #: The longest wait before a server that failed once is tried again, in seconds; doubled with each further failure.
@@ -23,7 +24,7 @@ class Servers:
   """The servers of a client, which calls one of them until it fails: no clock, no socket and no randomness of its own.
 
   A server that failed is left alone for a while, with full jitter; the next in turn that is not is called then. When all are left alone,
-  the one whose wait ends first is called. ``start`` is the place of the one to begin with, so that clients spread.
+  they are called in turn. ``start`` is the place of the one to begin with, so that clients spread.
   """
 
   def __init__(self, count: int, start: int = 0) -> None:
@@ -34,9 +35,8 @@ class Servers:
     """The place of the server to connect to."""
     count = len(self._servers)
     turns = [(self._next + step) % count for step in range(count)]
-    chosen = min(turns, key=lambda place: (max(self._servers[place].not_before - now, 0.0), turns.index(place)))
-    self._next = chosen
-    return chosen
+    self._next = next((place for place in turns if self._servers[place].not_before <= now), self._next)
+    return self._next
 
   def failed(self, place: int, now: float, random: float) -> None:
     """Takes that a server could not be reached, lost its connection or is not available. ``random`` is from 0 to 1."""
@@ -82,8 +82,10 @@ class Route:
       return False
     return len(self.addresses) > 1
 
-  def pause(self, error: TidemarkError, pause: float | None) -> float | None:
-    """The pause before another attempt: none where another server may be tried."""
+  def pause(self, error: TidemarkError, retry: Retry, is_repeatable: bool, attempt: int) -> float | None:
+    """As ``Retry.pause``, with as many attempts for each server, and no pause where another server may be tried."""
+    attempts_max = retry.attempts_max * len(self.addresses)
+    pause = replace(retry, attempts_max=attempts_max).pause(error, is_repeatable, attempt)
     if pause is None or error.code != StatusCode.UNAVAILABLE:
       return pause
     return 0.0 if self._servers.may_try_elsewhere(time.monotonic()) else pause

@@ -270,7 +270,7 @@ class Client:
       attempt += 1
 
   def _wait_to_retry(self, error: TidemarkError, call: Call[Any], deadline: float | None, attempt: int) -> bool:
-    pause = self._links.route.pause(error, self._retry.pause(error, call.is_repeatable, attempt))
+    pause = self._links.route.pause(error, self._retry, call.is_repeatable, attempt)
     if pause is None or self._links.is_closed or (deadline is not None and time.monotonic() + pause >= deadline):
       return False
     time.sleep(pause)

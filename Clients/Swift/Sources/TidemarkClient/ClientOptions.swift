@@ -7,7 +7,7 @@ public struct ClientOptions: Sendable {
   public var deadline: Duration? = .seconds(15)
   /// How long opening a connection may take.
   public var connectTimeout: Duration = .seconds(5)
-  /// How often a call is tried, the first time included. At least 1.
+  /// How often a call is tried, the first time included; with several servers, as often for each. At least 1.
   public var attemptsMax = 5
   /// The waits between attempts.
   public var backoff = Backoff()

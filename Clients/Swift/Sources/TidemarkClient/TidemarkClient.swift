@@ -43,8 +43,10 @@ public final class TidemarkClient: Sendable {
     let transport = PooledTransport(servers: servers.count, options: pool, timing: options.timing) { index in
       ConnectionTransport(address: servers[index], options: options)
     }
+    var attempts = options
+    attempts.attemptsMax *= max(servers.count, 1)
     self.init(
-      addresses.first ?? ServerAddress(host: "localhost"), credentials: credentials, options: options, transport: transport)
+      addresses.first ?? ServerAddress(host: "localhost"), credentials: credentials, options: attempts, transport: transport)
   }
 
   init(_ address: ServerAddress, credentials: Credentials, options: ClientOptions, transport: any CallTransport) {

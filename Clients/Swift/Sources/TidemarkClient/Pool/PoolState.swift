@@ -28,6 +28,8 @@ struct PoolState {
   /// One server.
   struct Server: Hashable {
     var failures = 0
+    /// When it failed last.
+    var failedAt = Duration.zero
     /// When it may be tried again.
     var notBefore = Duration.zero
   }
@@ -45,6 +47,9 @@ struct PoolState {
     /// Every place is taken.
     case queue
   }
+
+  /// When all of several servers failed, each may be tried again after this: leaving one for long helps only while there is another.
+  static let leftWithOthersMax = Duration.milliseconds(500)
 
   let options: PoolOptions
   private(set) var slots: [Slot] = []
@@ -117,7 +122,7 @@ struct PoolState {
     }
     // With connections that are busy or being checked, a place becomes free by itself.
     guard hasRoom, slots.allSatisfy(\.isRetiring) else { return .queue }
-    return .wait(until: servers.map(\.notBefore).min() ?? .seconds(Int64.max / 4))
+    return .wait(until: servers.map(mayBeTriedAt).min() ?? .seconds(Int64.max / 4))
   }
 
   private mutating func open(_ address: Int, now: Duration, random: UInt64) -> Decision {
@@ -131,8 +136,14 @@ struct PoolState {
 
   /// The server that may be tried with the fewest connections, of these the next in turn.
   private func nextServer(now: Duration) -> Int? {
-    servers.indices.filter { servers[$0].notBefore <= now }
+    let good = servers.indices.filter { servers[$0].notBefore <= now }
       .min { (count(of: $0), turn(of: $0)) < (count(of: $1), turn(of: $1)) }
+    return good ?? servers.indices.filter { mayBeTriedAt(servers[$0]) <= now }.min { servers[$0].failedAt < servers[$1].failedAt }
+  }
+
+  /// When a server may be tried while there is none that did not fail.
+  private func mayBeTriedAt(_ server: Server) -> Duration {
+    servers.count > 1 ? min(server.notBefore, server.failedAt + PoolState.leftWithOthersMax) : server.notBefore
   }
 
   private func turn(of address: Int) -> Int { (address - nextAddress % servers.count + servers.count) % servers.count }
@@ -160,6 +171,7 @@ struct PoolState {
       // The first call that fails tells of the server; the others on the connection tell the same.
       slots[index].isRetiring = true
       servers[address].failures += 1
+      servers[address].failedAt = now
       servers[address].notBefore =
         now + options.backoff.delay(afterFailures: servers[address].failures, random: random)
     }
