@@ -9,7 +9,7 @@ import TidemarkWire
 
 extension DaemonTests {
   /// What clients of two daemons on one PostgreSQL database see while daemons are killed and their connections are cut.
-  @Suite(.enabled(if: PostgresServer.shared != nil, "PostgreSQL is not installed")) struct TwoNodeHistoryTests {
+  @Suite(.enabled(if: PostgresServer.shared != nil, Comment(rawValue: PostgresServer.absence))) struct TwoNodeHistoryTests {
     /// A server that no other test uses: its connections are ended, and it crashes.
     private static let server = PostgresServer.make()
     private static let clients = 6

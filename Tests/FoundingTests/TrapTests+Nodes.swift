@@ -11,7 +11,7 @@ import TidemarkWire
 
 extension FoundingTests {
   /// The traps of several nodes on one PostgreSQL database.
-  @Suite(.enabled(if: PostgresServer.shared != nil, "PostgreSQL is not installed")) struct NodeTraps {
+  @Suite(.enabled(if: PostgresServer.shared != nil, Comment(rawValue: PostgresServer.absence))) struct NodeTraps {
     private static let other = "other"
 
     /// Two daemons, of which the first reaches the database through a proxy, two spaces, and a reader of the log.

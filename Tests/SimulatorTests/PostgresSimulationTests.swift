@@ -4,7 +4,7 @@ import TidemarkTestTraits
 import TidemarkTesting
 
 /// The same clients and checks with two servers on a real PostgreSQL server. One test at a time: the server crashes.
-@Suite(.serialized, .ownThreads, .enabled(if: PostgresServer.shared != nil, "PostgreSQL is not installed"))
+@Suite(.serialized, .ownThreads, .enabled(if: PostgresServer.shared != nil, Comment(rawValue: PostgresServer.absence)))
 struct PostgresSimulationTests {
   /// A server that no other test uses: it crashes.
   private static let server = PostgresServer.make()
