@@ -12,7 +12,8 @@ import TidemarkWire
 @testable import TidemarkStorePostgres
 
 /// The tables of a PostgreSQL store change while daemons run.
-@Suite(.enabled(if: PostgresServer.shared != nil, "PostgreSQL is not installed"), .ownThreads) struct PostgresMigrationTests {
+@Suite(.enabled(if: PostgresServer.shared != nil, Comment(rawValue: PostgresServer.absence)), .ownThreads)
+struct PostgresMigrationTests {
   private static let expanding = Migration(
     number: 3, summary: "a table for a test", lowest: 1,
     forward: { try $0.execute("CREATE TABLE later (a int8); ALTER TABLE log ADD COLUMN later int8") },

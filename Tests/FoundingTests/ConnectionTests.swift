@@ -63,15 +63,16 @@ struct Connections {
       pace.wait()
     } while ContinuousClock.now < end
     // What writes is READ COMMITTED behind the lock of its space, what reads is one state: the server says so.
+    let (writing, reading) = ("transaction: read committed, read only off", "transaction: repeatable read, read only on")
     for (index, kind) in kinds.enumerated() {
-      #expect(
-        kind == [index % 2 == 0 ? "transaction: read committed, read only off" : "transaction: repeatable read, read only on"])
+      let isWriting = index % 2 == 0
+      #expect(kind.contains(isWriting ? writing : reading) && kind.isSubset(of: isWriting ? [writing, reading] : [reading]))
     }
     #expect(connectionsMost <= 8)
     let info: GetServerInfoResponse = try clients[0].get(.getServerInfo, GetServerInfoRequest())
     let pool = try #require(info.connections)
     #expect(pool.timeouts == 0 && pool.openFailures == 0 && pool.checksFailed == 0 && pool.closedBroken == 0)
-    #expect(pool.leases > version && pool.inUse == 0 && pool.idle <= 6)
+    #expect(pool.leases > version && pool.inUse <= 1 && pool.idle <= 6)
     // Those that became old were replaced.
     #expect(pool.opened <= 8 || pool.closedRecycled + pool.closedOverflow > 0)
     #expect(seconds < 30 || pool.closedRecycled > 0)

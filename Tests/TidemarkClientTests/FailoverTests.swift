@@ -9,7 +9,7 @@ import TidemarkWire
 @testable import TidemarkClient
 
 /// A client of two daemons on one PostgreSQL database, of which one dies.
-@Suite(.serialized, .ownThreads, .enabled(if: PostgresServer.shared != nil, "PostgreSQL is not installed"))
+@Suite(.serialized, .ownThreads, .enabled(if: PostgresServer.shared != nil, Comment(rawValue: PostgresServer.absence)))
 struct FailoverTests {
   private func start() throws -> (store: String, daemons: [DaemonProcess]) {
     let store = try #require(PostgresServer.shared).makeSchema()

@@ -8,7 +8,7 @@ import TidemarkWire
 
 extension DaemonTests {
   /// Tokens that one node makes or revokes, and another one is called with.
-  @Suite(.enabled(if: PostgresServer.shared != nil, "PostgreSQL is not installed")) struct NodeRightsTests {
+  @Suite(.enabled(if: PostgresServer.shared != nil, Comment(rawValue: PostgresServer.absence))) struct NodeRightsTests {
     private func setUp() throws -> (nodes: Nodes, admin: FramedConnection) {
       let server: PostgresServer = try #require(PostgresServer.shared)
       let nodes = try Nodes(server, isDevelopment: false)

@@ -6,7 +6,7 @@ import TidemarkWire
 
 extension DaemonTests {
   /// Two nodes are one service: what one did is there for the other, in the next call.
-  @Suite(.enabled(if: PostgresServer.shared != nil, "PostgreSQL is not installed")) struct NodeSharingTests {
+  @Suite(.enabled(if: PostgresServer.shared != nil, Comment(rawValue: PostgresServer.absence))) struct NodeSharingTests {
     private struct Setup {
       let nodes: Nodes
       let clients: [FramedConnection]
