@@ -120,7 +120,8 @@ let package = Package(
     // Tests
     .testTarget(name: "TidyTests", dependencies: ["TidemarkTesting", "TidemarkTestTraits"], swiftSettings: strict),
     .target(
-      name: "TidemarkTesting", dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkPostgres"], swiftSettings: strict),
+      name: "TidemarkTesting", dependencies: ["TidemarkCore", "TidemarkStore", "TidemarkSQLite", "TidemarkPostgres"],
+      swiftSettings: strict),
     // Apart from the others: programs that are no tests are linked with those, and not with the test runner.
     .target(name: "TidemarkTestTraits", swiftSettings: strict),
     .target(

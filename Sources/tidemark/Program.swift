@@ -82,7 +82,8 @@ struct Tidemark: AsyncParsableCommand {
       Start with: tidemark cheat. 'tidemark --version' prints the version.
       """,
     subcommands: [
-      Get.self, Create.self, PatchCommand.self, Delete.self, Restore.self, List.self, Import.self, Export.self, BulkCommand.self,
+      Get.self, Create.self, PatchCommand.self, Delete.self, Restore.self, List.self, Import.self, Export.self, Adopt.self,
+      BulkCommand.self,
       SpaceCommand.self, SchemaCommand.self, TokenCommand.self, Verify.self, Ping.self, ContextCommand.self, Doctor.self,
       Outcomes.self, Cheat.self, Names.self,
     ])

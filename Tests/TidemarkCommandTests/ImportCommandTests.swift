@@ -55,6 +55,22 @@ import Testing
     #expect(try programs.run("get", "t", "1").status == 1)
   }
 
+  @Test func aRefusedRowIsTakenOnceWhatStoodInItsWayIsGone() async throws {
+    let programs = try await Programs()
+    let schema = try programs.file(
+      "schema.yaml", "types:\n  room:\n    fields:\n      name: string\n  booking:\n    fields:\n      room: string! -> room\n")
+    #expect(try programs.run("schema", "apply", schema, "--yes").status == 0)
+    let file = try programs.file("a.csv", "id,room\n1,7\n")
+    for _ in 0..<3 {
+      let refused = try programs.run("import", file, "--type", "booking")
+      #expect(refused.status == 3 && refused.error.contains("reference violation"), "\(refused.error)")
+    }
+    #expect(try programs.run("create", "room", "7", "name=Blue").status == 0)
+    let done = try programs.run("import", file, "--type", "booking", "--json")
+    #expect(done.status == 0)
+    #expect(try summary(done) == ["created": "1", "updated": "0", "unchanged": "0", "refused": "0"])
+  }
+
   @Test func badRowsAreRefusedOneByOneAndABrokenFileStopsTheImport() async throws {
     let programs = try await Programs()
     let bad = try programs.file("a.csv", "id,n\n1,1\n2,x\n,3\n4\n5,5\n")

@@ -27,6 +27,7 @@ struct Cheat: ParsableCommand {
       tidemark bulk moves.csv --type booking --validate-only
       tidemark bulk retry moves.results.ndjson --only conflict
       tidemark bulk undo moves.results.ndjson
+      tidemark adopt sqlite:shop.db booking --type booking --dry-run   # rows of a plain table; then --verify, --undo
       tidemark export --type booking > bookings.jsonl
       tidemark export --type booking --format csv > bookings.csv
 

@@ -7,8 +7,10 @@ import TidemarkCore
 /// length.
 enum OperationName {
   /// For the write that makes an entity.
-  static func create(space: SpaceName, key: EntityKey, fields: Fields) -> OperationID {
-    make("create", space, key, [CanonicalFields(fields).bytes])
+  ///
+  /// - Parameter attempt: from 0; the next one when what an earlier run was refused for may be over.
+  static func create(space: SpaceName, key: EntityKey, fields: Fields, attempt: Int = 0) -> OperationID {
+    make(attempt == 0 ? "create" : "create \(attempt)", space, key, [CanonicalFields(fields).bytes])
   }
 
   /// For the write that changes one.
@@ -31,6 +33,16 @@ enum OperationName {
   /// For the same row under another policy.
   static func policy(_ policy: OnConflict, of name: OperationID) -> OperationID {
     hash(["tidemark bulk 1 policy", "\(policy.rawValue)", name.description], [])
+  }
+
+  /// For taking a row of a table in, whatever it holds.
+  ///
+  /// - Parameters:
+  ///   - source: names the table.
+  ///   - life: the version of the deletion that it comes after; 0 for none.
+  ///   - attempt: from 0; the next one when an earlier refusal is over.
+  static func adopt(_ source: String, space: SpaceName, key: EntityKey, life: UInt64, attempt: Int) -> OperationID {
+    hash(["tidemark adopt 1", source, space.text, key.type.text, key.id.text, "\(life)", "\(attempt)"], [])
   }
 
   /// For taking a write back.

@@ -25,6 +25,9 @@ struct RowImporter: Sendable {
   /// Which versions imports made.
   var memory = ImportMemory(folder: nil)
 
+  /// How often a row that was refused by earlier runs is asked for anew.
+  private static let attemptsMax = 20
+
   /// The word for a row whose entity holds edits that no import made.
   static let editedSince = "edited_since"
 
@@ -33,10 +36,9 @@ struct RowImporter: Sendable {
   /// - Throws: `ClientError` when the server could not be asked; the row may be sent again.
   func run(_ content: ImportRow.Content) async throws(ClientError) -> Result {
     let key = EntityKey(type: type, id: content.id)
-    let operation = OperationName.create(space: space.name, key: key, fields: content.fields)
     let outcome: Outcome
     do {
-      outcome = try await space.getOrCreate(type, content.id, content.fields, operation: operation)
+      outcome = try await create(content, key, attempt: 0)
     } catch {
       // The request itself breaks a rule: the row's fault, not the connection's.
       guard error.code == .invalidArgument else { throw error }
@@ -54,6 +56,14 @@ struct RowImporter: Sendable {
       return .refused("not_found", "The entity was imported before and is gone.")
     }
     return try await compare(content, with: found.entity, epoch: found.epoch)
+  }
+
+  /// Asks for the entity, once more under another id when an earlier run was refused: what stood in its way may be gone.
+  private func create(_ content: ImportRow.Content, _ key: EntityKey, attempt: Int) async throws(ClientError) -> Outcome {
+    let operation = OperationName.create(space: space.name, key: key, fields: content.fields, attempt: attempt)
+    let outcome = try await space.getOrCreate(type, content.id, content.fields, operation: operation)
+    guard outcome.isReplay, !outcome.code.isSuccess, attempt < RowImporter.attemptsMax else { return outcome }
+    return try await create(content, key, attempt: attempt + 1)
   }
 
   private func compare(_ content: ImportRow.Content, with entity: Entity, epoch: Epoch) async throws(ClientError) -> Result {
