@@ -11,10 +11,13 @@ protocol Load {
   /// Takes the reply to it.
   mutating func finish(slot: Int, header: UnsafeRawPointer, payload: UnsafeRawBufferPointer) throws(BenchError)
   func connect(port: Int) throws(BenchError) -> Int32
+  /// How many items all replies held so far.
+  var itemsTold: UInt64 { get }
 }
 
 extension Load {
   func lane(_ header: UnsafeRawPointer) -> Int { 0 }
+  var itemsTold: UInt64 { 0 }
 }
 
 /// What one thread measured.
@@ -22,6 +25,8 @@ struct Measurement: Sendable {
   var latencies = Histogram()
   /// All calls, the warm-up and the end included.
   var calls: UInt64 = 0
+  /// The items of the replies that were counted.
+  var items: UInt64 = 0
   /// From the first counted call to the last, in nanoseconds.
   var wall: UInt64 = 0
   /// The thread's processor time in that, in nanoseconds.

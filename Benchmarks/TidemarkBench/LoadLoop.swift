@@ -69,6 +69,7 @@ struct LoadLoop<L: Load> {
           isCounting = true
           start = now
           processorStart = Clock.threadTime()
+          itemsBefore = load.itemsTold
         } else if isCounting, callsLeft > 0, now >= end {
           finishCounting(start, processorStart, now)
         }
@@ -80,9 +81,11 @@ struct LoadLoop<L: Load> {
   }
 
   private var ready: [Int] = []
+  private var itemsBefore: UInt64 = 0
 
   private mutating func finishCounting(_ start: UInt64, _ processorStart: UInt64, _ now: UInt64) {
     measurement.wall = now - start
+    measurement.items = load.itemsTold - itemsBefore
     measurement.processor = Clock.threadTime() - processorStart
     isCounting = false
     callsLeft = 0

@@ -1,6 +1,6 @@
 /// What the command line asks for. `tidemark-bench --help` lists it.
 struct Options: Sendable {
-  enum Mode: String, CaseIterable, Sendable { case raw, echo, get, update, bulk, fill }
+  enum Mode: String, CaseIterable, Sendable { case raw, echo, get, update, bulk, fill, pull, watch }
 
   var mode = Mode.echo
   var port = 0
@@ -29,10 +29,18 @@ struct Options: Sendable {
   /// How many in a hundred items are made against the version before the latest.
   var stalePercent = 5
 
+  /// How many changes a pull is behind, all of them at once; 0 to pull everything page after page.
+  var behind = 0
+  /// The rate of the writer beside watches.
+  var writesPerSecond = 1_000
+  /// The process of the server, whose memory is told; 0 for none.
+  var serverProcess = 0
+
   static let usage = """
-    usage: tidemark-bench raw|echo|get|update|bulk|fill --port N [--token T] [--connections N] [--threads N]
+    usage: tidemark-bench raw|echo|get|update|bulk|fill|pull|watch --port N [--token T] [--connections N] [--threads N]
              [--seconds S] [--warm-up S] [--calls N] [--entities N] [--text-bytes N]
              [--spaces N] [--kind plain|typed] [--pipeline N] [--items N] [--stale-percent N]
+             [--behind N] [--writes-per-second N] [--server-process PID]
     One call in flight on each connection; of bulks, as many as --pipeline says. Prints one JSON object.
     """
 
@@ -54,6 +62,9 @@ struct Options: Sendable {
       case "--kind": isTyped = try Options.isTyped(flag, value)
       case "--pipeline": pipeline = try Options.int(flag, value, 1...100)
       case "--items": items = try Options.int(flag, value, 1...1_000)
+      case "--behind": behind = try Options.int(flag, value, 1...1_000)
+      case "--writes-per-second": writesPerSecond = try Options.int(flag, value, 1...1_000_000)
+      case "--server-process": serverProcess = try Options.int(flag, value, 1...Int(Int32.max))
       case "--stale-percent": stalePercent = try Options.int(flag, value, 0...100)
       case "--seconds": seconds = try Options.time(flag, value)
       case "--warm-up": warmUpSeconds = try Options.time(flag, value)

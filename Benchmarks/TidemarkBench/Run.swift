@@ -24,9 +24,32 @@ struct Run {
       options.calls = options.entities
       try prepareSpaces()
       return report(try Run(options).measure { try FillLoad(options, thread: $0) })
+    case .pull: return try jsonOfPulls()
+    case .watch:
+      var run = try WatchRun(options)
+      return json(try run.run())
     case .update: return try jsonOfWrites { state, thread in try UpdateLoad(options, thread: thread, state: state) }
     case .bulk: return try jsonOfWrites { state, _ in try BulkLoad(options, state: state) }
     }
+  }
+
+  /// Measures pulls, with the rate of the entities in them.
+  private func jsonOfPulls() throws -> String {
+    let results: [Measurement]
+    if options.behind > 0 {
+      let control = try ControlConnection(options)
+      let now: PullResponse = try control.call(.pull, PullRequest(space: .default, start: .now))
+      var change = options
+      (change.calls, change.connections) = (options.behind, 1)
+      let state = try EntityStates(change, control)
+      _ = try Run(change).measure { try UpdateLoad(change, thread: $0, state: state) }
+      results = try measure { _ in PullLoad(options, cursor: now.cursor) }
+    } else {
+      results = try measure { _ in PullLoad(options) }
+    }
+    let seconds = Double(results.map(\.wall).max() ?? 0) / 1e9
+    let items = Double(results.map(\.items).reduce(0, +))
+    return report(results, [("items", items), ("items_per_s", seconds > 0 ? items / seconds : 0)])
   }
 
   /// Measures writes, with the server's own count of commits and changes.
@@ -95,7 +118,11 @@ struct Run {
       ("busy_share", share(\.processor)), ("waiting_share", share(\.waiting)),
       ("calls_per_wake", Double(latencies.count) / Double(max(1, measurements.map(\.wakes).reduce(0, +)))),
     ]
-    let pairs = (values + more).map { "\"\($0.0)\": \(($0.1 * 1_000).rounded() / 1_000)" }
+    return json(values + more)
+  }
+
+  private func json(_ values: [(String, Double)]) -> String {
+    let pairs = values.map { "\"\($0.0)\": \(($0.1 * 1_000).rounded() / 1_000)" }
     return "{\"mode\": \"\(options.mode.rawValue)\", \(pairs.joined(separator: ", "))}"
   }
 }
@@ -108,7 +135,7 @@ private final class ResultBox: Sendable {
 }
 
 /// A thread that runs one body.
-private struct Thread {
+struct Thread {
   private var handle = pthread_t()
 
   private final class Body {

@@ -28,10 +28,13 @@ enum Socket {
   }
 
   /// Connects and exchanges HELLO of the Tidemark framing.
-  static func connectTidemark(port: Int) throws(BenchError) -> Int32 {
+  ///
+  /// - Parameter creditBytes: what the server may send on streams without being given more; `nil` for the default.
+  static func connectTidemark(port: Int, creditBytes: UInt32? = nil) throws(BenchError) -> Int32 {
     let socket = try connect(port: port)
     var hello = Hello()
     hello.name = "tidemark-bench"
+    if let creditBytes { (hello.streamCreditBytes, hello.connectionCreditBytes) = (creditBytes, creditBytes) }
     var bytes = [UInt8]()
     bytes.appendBigEndian(Preface.encoded)
     let payload = hello.encode()

@@ -5,7 +5,7 @@ import statistics
 import sys
 import time
 
-from . import postgres, programs
+from . import feeds, postgres, programs
 
 ENTITIES = 20_000
 CALL_CONNECTIONS = 16
@@ -82,6 +82,8 @@ def measure(workspace, plan):
         measure_schema(workspace, plan, store, token, results)
     if plan.wants("writer"):
         measure_writer(workspace, plan, results)
+    if plan.wants("feed"):
+        feeds.measure(workspace, plan, results, Figure, say)
     if plan.wants("big"):
         measure_big_start(workspace, plan, results)
     return results

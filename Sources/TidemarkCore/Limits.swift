@@ -66,6 +66,14 @@ public enum Limits {
   public static let fieldsPerKeyMax = 8
   /// The longest string or bytes in a unique key or index, in bytes.
   public static let keyFieldBytesMax = 512
+  /// The most types one filter of a feed names.
+  public static let typesPerFilterMax = 64
+  /// The most fields of one type that a filter compares.
+  public static let fieldsPerFilterMax = 16
+  /// The most items a page of a feed may be asked for.
+  public static let itemsPerPageMax = 10_000
+  /// The most bytes a page of a feed may be asked for.
+  public static let bytesPerPageMax = 2 << 20
   /// The most revisions a space can have: engines keep them in 40 bits.
   public static let revisionMax: UInt64 = (1 << 40) - 1
 }

@@ -37,6 +37,7 @@ public final class TidemarkService: Sendable {
   let counters = WriteCounters()
   let schemaAnswers = SchemaAnswers()
   let conflictLog: ConflictLog
+  let cursorSeal: CursorSeal
   let startedNanoseconds: UInt64
   /// The connections of the store, as they are now; `nil` when it has none.
   let storeConnections: @Sendable () -> ConnectionCounts?
@@ -90,11 +91,25 @@ public final class TidemarkService: Sendable {
             logger.notice("what other nodes do is looked up again")
           }
         })
-    let now = clock.now()
-    try administerAndWait { transaction, random in
-      guard try transaction.space(named: .default) == nil else { return }
-      _ = try transaction.insertSpace(named: .default, at: now, random: &random)
+    cursorSeal = CursorSeal(key: try TidemarkService.prepare(writer, at: clock.now()))
+  }
+
+  /// Makes what every store has: the space `default`, and the key of cursors.
+  ///
+  /// - Returns: the key.
+  private static func prepare(_ writer: GroupCommitWriter, at now: Timestamp) throws -> [UInt8] {
+    let key = Handover<[UInt8]>()
+    try administerAndWait(writer) { transaction, random in
+      if try transaction.space(named: .default) == nil {
+        _ = try transaction.insertSpace(named: .default, at: now, random: &random)
+      }
+      if let known = try transaction.secret(named: CursorSeal.secretName) { return key.put(known) }
+      let made = (0..<CursorSeal.keyBytes).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+      try transaction.insertSecret(made, named: CursorSeal.secretName)
+      key.put(made)
     }
+    guard let key = key.take() else { throw StoreError(.failed, "the key of cursors was not made") }
+    return key
   }
 
   /// Makes the dispatcher of one event loop.
@@ -120,7 +135,7 @@ public final class TidemarkService: Sendable {
   private func createToken(_ principal: PrincipalName, _ roleEverywhere: Role, isFirst: Bool) throws -> String? {
     let now = clock.now()
     let made = Handover<(TokenText, TokenRecord)?>()
-    try administerAndWait { transaction, random in
+    try TidemarkService.administerAndWait(writer) { transaction, random in
       // Who looks for tokens to make the first holds this space until its own is there.
       if isFirst, try transaction.space(named: .default) == nil || !transaction.tokens().isEmpty { return made.put(nil) }
       var source = AnyRandom(random)
@@ -145,7 +160,8 @@ public final class TidemarkService: Sendable {
   }
 
   /// Runs administrative work before the service takes calls; blocks.
-  private func administerAndWait(
+  private static func administerAndWait(
+    _ writer: GroupCommitWriter,
     _ body: @escaping @Sendable (any StoreTransaction, inout any RandomNumberGenerator) throws -> Void
   ) throws {
     let done = Handover<StoreError?>()

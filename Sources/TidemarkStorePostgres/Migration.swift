@@ -45,14 +45,14 @@ struct Migration: Sendable {
       }
     })
 
-  /// Format 2: which programs may work with the tables, told by every space, and which steps were made when and by whom.
+  /// Format 2: which programs may work with the tables, told by every space, which steps were made when and by whom, and what only servers know.
   static let format2 = Migration(
-    number: 2, summary: "the lowest format a program must know, and a list of the steps made", lowest: 1,
+    number: 2, summary: "the lowest format a program must know, a list of the steps made, and secrets of the store", lowest: 1,
     forward: { try $0.execute(format2Schema) },
     back: { connection in
       try connection.execute(
         """
-        DROP TABLE migration; DELETE FROM store WHERE key = 'lowest_format';
+        DROP TABLE migration; DROP TABLE secret; DELETE FROM store WHERE key = 'lowest_format';
         ALTER TABLE space DROP COLUMN lowest_format
         """)
     })
@@ -60,6 +60,7 @@ struct Migration: Sendable {
   /// ```
   /// store.lowest_format  the lowest format a program must know to work with the tables
   /// space.lowest_format  the same; who reads or locks a space finds it in the row that it asks for anyway
+  /// secret               bytes that only servers of the store know, such as the key of cursors
   /// migration            one row per step made, forward or back: the format after it
   /// ```
   /// What waits for everybody who uses the table comes last.
@@ -68,6 +69,7 @@ struct Migration: Sendable {
       applied_at_us int8 NOT NULL, format int8 NOT NULL, summary text COLLATE "C" NOT NULL, program text COLLATE "C" NOT NULL,
       PRIMARY KEY (applied_at_us, format)
     );
+    CREATE TABLE secret (name text COLLATE "C" PRIMARY KEY, value bytea NOT NULL);
     INSERT INTO store (key, value) VALUES ('lowest_format', 1);
     ALTER TABLE space ADD COLUMN lowest_format int8 NOT NULL DEFAULT 1
     """

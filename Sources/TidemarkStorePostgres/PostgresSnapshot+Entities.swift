@@ -57,6 +57,15 @@ extension PostgresSnapshot {
     }
   }
 
+  func type(after type: TypeName?, in space: SpaceID) throws -> TypeName? {
+    var parameters = Parameters(space)
+    // No name is empty, so this is before all.
+    parameters.add(type?.text ?? "")
+    guard let row = try run(.typeAfter, parameters).first else { return nil }
+    guard let name = row.type(at: 0) else { throw StoreError.corrupt("a head of the space \(space.rawValue) does not decode") }
+    return name
+  }
+
   func heads(after key: EntityKey?, in space: SpaceID, limit: Int) throws -> [Head] {
     guard limit > 0 else { return [] }
     var parameters = Parameters(space)

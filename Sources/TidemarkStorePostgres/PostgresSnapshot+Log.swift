@@ -38,6 +38,25 @@ extension PostgresSnapshot {
     }
   }
 
+  func changes(
+    after revision: Revision, in space: SpaceID, latestOnly: Bool, limit: Int, bytesMax: Int
+  ) throws -> ChangePage {
+    var page = ChangePage(changes: [], through: revision)
+    guard limit > 0, revision.rawValue < Limits.revisionMax else { return page }
+    var parameters = Parameters(space)
+    parameters.add(revision)
+    parameters.add(Int64(limit))
+    parameters.add(Int64(bytesMax))
+    for row in try run(latestOnly ? .latestChanges : .changes, parameters).all {
+      guard let stored = row.revision(at: 0) else { throw StoreError.corrupt("a revision of the log does not decode") }
+      page.through = stored
+      if row.bool(at: 16) == false { continue }
+      guard let entry = entry(row) else { throw StoreError.corrupt("revision \(stored) does not decode") }
+      page.changes.append(entry.change)
+    }
+    return page
+  }
+
   /// Reads the columns of `SQL.logColumns`; `nil` when one of them does not decode.
   private func entry(_ row: Row) -> LogEntry? {
     guard let revision = row.revision(at: 0), let type = row.type(at: 1), let id = row.id(at: 2),

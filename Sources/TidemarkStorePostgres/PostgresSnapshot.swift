@@ -103,4 +103,14 @@ class PostgresSnapshot: StoreSnapshot {
         createdAt: createdAt)
     }
   }
+
+  // MARK: Secrets
+
+  func secret(named name: String) throws -> [UInt8]? {
+    var parameters = Parameters()
+    parameters.add(name)
+    guard let row = try run(.secret, parameters).first else { return nil }
+    guard let bytes = row.bytes(at: 0) else { throw StoreError.corrupt("the secret \(name) does not decode") }
+    return bytes
+  }
 }

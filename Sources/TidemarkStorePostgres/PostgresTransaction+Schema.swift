@@ -64,7 +64,14 @@ extension PostgresTransaction {
     return parameters
   }
 
-  // MARK: Tokens
+  // MARK: Tokens and secrets
+
+  func insertSecret(_ secret: [UInt8], named name: String) throws {
+    var parameters = Parameters()
+    parameters.add(name)
+    parameters.add(secret)
+    queue(.secretInsert, parameters)
+  }
 
   func insertToken(_ token: TokenRecord) throws {
     // No row of a space is read on the way, which would say so.

@@ -10,14 +10,15 @@ enum SQL: Int, CaseIterable {
   case beginRead, beginWrite, commit, rollback
   case spaces, spaceNamed, spaceLock, spaceLockNumber, spaceNumber, spaceInsert, spaceUpdate, spaceDelete, spacesMoved
   case entities, entitiesAhead, entityPage
-  case logEntry, logHead, logRows, logEnd, logAppend, logDelete
-  case headInsert, headMove, headPage, headDelete
+  case logEntry, logHead, logRows, changes, latestChanges, logEnd, logAppend, logDelete
+  case headInsert, headMove, headPage, typeAfter, headDelete
   case receipts, receiptInsert, receiptDelete
   case schema, schemaInsert, schemaDelete
   case keyHolders, keyTake, keyRelease, keyReleaseAll, keyDelete
   case heldKeys, heldReferences, referencesHeld
   case referrers, targetsHeld, referenceTake, referenceRelease, referenceReleaseAll, referenceDelete
   case lowestFormat, tokens, tokenRoles, tokenInsert, tokenRoleInsert, tokenDelete, tokenRoleDelete, tokenMark, tokenMarkMove
+  case secret, secretInsert
 
   /// What a connection asks of the server's planner, of which a server takes what it knows: every statement finds its rows by their keys and in the
   /// order of a key, and no plan is made anew or compiled.
@@ -49,14 +50,16 @@ enum SQL: Int, CaseIterable {
     case .rollback: "ROLLBACK"
     case .spaces, .spaceNamed, .spaceLock, .spaceLockNumber, .spaceNumber, .spaceInsert, .spaceUpdate, .spaceDelete, .spacesMoved:
       spaceText
-    case .entities, .entitiesAhead, .entityPage, .logEntry, .logHead, .logRows, .logEnd, .logAppend, .logDelete: logText
-    case .headInsert, .headMove, .headPage, .headDelete, .receipts, .receiptInsert, .receiptDelete: headText
+    case .entities, .entitiesAhead, .entityPage, .logEntry, .logHead, .logRows, .changes, .latestChanges, .logEnd, .logAppend,
+      .logDelete:
+      logText
+    case .headInsert, .headMove, .headPage, .headDelete, .typeAfter, .receipts, .receiptInsert, .receiptDelete: headText
     case .schema, .schemaInsert, .schemaDelete, .keyHolders, .keyTake, .keyRelease, .keyReleaseAll, .keyDelete, .heldKeys,
       .heldReferences, .referencesHeld, .referrers, .targetsHeld,
       .referenceTake, .referenceRelease, .referenceReleaseAll, .referenceDelete:
       relationText
     case .lowestFormat, .tokens, .tokenRoles, .tokenInsert, .tokenRoleInsert, .tokenDelete, .tokenRoleDelete, .tokenMark,
-      .tokenMarkMove:
+      .tokenMarkMove, .secret, .secretInsert:
       tokenText
     }
   }
@@ -134,6 +137,33 @@ enum SQL: Int, CaseIterable {
       WHERE space = $1 AND revision = $2 AND fields IS NOT NULL
       """
     case .logRows: "SELECT \(SQL.logColumns) FROM log WHERE space = $1 AND revision > $2 ORDER BY revision LIMIT $3"
+    // Of the rows that are looked at, those are answered before which the fields of all that count take less than the limit.
+    case .changes:
+      """
+      SELECT \(SQL.logColumns), true FROM (
+        SELECT page.*, sum(octet_length(fields)) OVER (ORDER BY revision ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+          AS bytes_before
+        FROM (SELECT \(SQL.logColumns) FROM log WHERE space = $1 AND revision > $2 ORDER BY revision LIMIT $3) AS page
+      ) AS page
+      WHERE coalesce(bytes_before, 0) < $4 ORDER BY revision
+      """
+    case .latestChanges:
+      """
+      SELECT revision, type, id, version, previous, kind, created_at_us, created_by, updated_at_us, updated_by, operation, salt,
+        content_digest, chain_hash, CASE WHEN is_latest THEN fields END, edited_at_us, is_latest
+      FROM (
+        SELECT page.*, sum(CASE WHEN is_latest THEN octet_length(fields) ELSE 0 END)
+          OVER (ORDER BY revision ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
+        FROM (
+          SELECT l.*, h.revision = l.revision AS is_latest
+          FROM (SELECT \(SQL.logColumns) FROM log WHERE space = $1 AND revision > $2 ORDER BY revision LIMIT $3) AS l
+          LEFT JOIN LATERAL (
+            SELECT h.revision FROM head h WHERE h.space = $1 AND h.type = l.type AND h.id = l.id LIMIT 1
+          ) AS h ON true
+        ) AS page
+      ) AS page
+      WHERE coalesce(bytes_before, 0) < $4 ORDER BY revision
+      """
     case .logEnd: "SELECT revision FROM log WHERE space = $1 ORDER BY revision DESC LIMIT 1"
     case .logAppend:
       """
@@ -161,6 +191,7 @@ enum SQL: Int, CaseIterable {
       CROSS JOIN LATERAL (SELECT 1 FROM head WHERE space = $1 AND type = u.type AND id = u.id LIMIT 1) AS h
       ON CONFLICT (space, type, id) DO UPDATE SET version = excluded.version, revision = excluded.revision, life = excluded.life
       """
+    case .typeAfter: "SELECT type FROM head WHERE space = $1 AND type > $2 ORDER BY type LIMIT 1"
     case .headPage:
       """
       SELECT type, id, version, revision, life FROM head WHERE space = $1 AND (type, id) > ($2, $3) ORDER BY type, id LIMIT $4
@@ -267,6 +298,8 @@ enum SQL: Int, CaseIterable {
       """
       INSERT INTO store (key, value) VALUES ('token_changes', 1) ON CONFLICT (key) DO UPDATE SET value = store.value + 1
       """
+    case .secret: "SELECT value FROM secret WHERE name = $1"
+    case .secretInsert: "INSERT INTO secret (name, value) VALUES ($1, $2)"
     default: "DELETE FROM token_role WHERE token = $1"
     }
   }

@@ -12,7 +12,7 @@ struct Migration: Sendable {
   var back: @Sendable (Connection) throws -> Void
 
   /// All formats, in order. A released one never changes.
-  static let all = [format1, format2]
+  static let all = [format1, format2, format3]
 
   /// Format 1: an append-only log with a head table, receipts, interned names and tokens.
   static let format1 = Migration(
@@ -44,6 +44,13 @@ struct Migration: Sendable {
       try connection.execute("DELETE FROM name WHERE kind > 2")
       try connection.execute("ALTER TABLE log DROP COLUMN edited_at_us; ALTER TABLE space DROP COLUMN schema_version")
     })
+
+  /// Format 3: what only the servers of a store know, such as the key that seals cursors.
+  static let format3 = Migration(
+    number: 3, summary: "secrets of the store, such as the key of cursors",
+    forward: { try $0.execute("CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID") },
+    // Cursors that were sealed with them are refused from then on, and their readers begin again.
+    back: { try $0.execute("DROP TABLE secret") })
 
   /// ```
   /// log.kind        kind of the change | manner << 4 | 0x40 when the next change belongs to it

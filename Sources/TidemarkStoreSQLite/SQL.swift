@@ -5,15 +5,16 @@ enum SQL: Int, CaseIterable {
   case begin, beginImmediate, commit, rollback
   case spaces, spaceNamed, spaceInsert, spaceUpdate, spaceDelete, spaceEnd, spaceRevision
   case entity, entityPage
-  case logEntry, logHead, logRows, logAppend, logAppendMany, logDelete
+  case logEntry, logHead, logRows, latestRows, logAppend, logAppendMany, logDelete
   case headInsert, headMove, headPage, headDelete
   case receipt, receiptLast, receiptInsert, receiptInsertMany, receiptDelete
-  case nameText, nameNumber, nameInsert, nameDelete, typeNames
+  case nameText, nameNumber, nameInsert, nameDelete, typeNames, typeAfter
   case schema, schemaInsert, schemaDelete
   case heldKeys, heldReferences, heldReference
   case keyHolder, keyTake, keyRelease, keyReleaseAll, keyDelete
   case referrerType, referrers, referenceTake, referenceRelease, referenceReleaseAll, referenceDelete
   case tokens, tokenRoles, tokenInsert, tokenRoleInsert, tokenDelete, tokenRoleDelete
+  case secret, secretInsert
 
   private static let spaceColumns = """
     id, name, epoch, created_at_us, revision, chain_hash, changed_at_us, alive_count, history_floor, feed_floor, fence,
@@ -72,6 +73,12 @@ enum SQL: Int, CaseIterable {
       WHERE place = ?1
       """
     case .logRows: "SELECT \(SQL.logColumns) FROM log WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3"
+    // A head is found by its whole key, for each row of the log that is looked at.
+    case .latestRows:
+      """
+      SELECT \(SQL.logColumns), (SELECT revision FROM head h WHERE h.space = ?4 AND h.type = log.type AND h.id = log.id)
+      FROM log WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3
+      """
     case .logAppend: SQL.logAppend(rows: 1)
     case .logAppendMany: SQL.logAppend(rows: SQL.rowsAtOnce)
     case .logDelete: "DELETE FROM log WHERE place > ?1 AND place <= ?2"
@@ -97,6 +104,7 @@ enum SQL: Int, CaseIterable {
       VALUES (?1, ?2, (SELECT coalesce(max(number), 0) + 1 FROM name WHERE space = ?1 AND kind = ?2), ?3) RETURNING number
       """
     case .nameDelete: "DELETE FROM name WHERE space = ?1"
+    case .typeAfter: "SELECT text FROM name WHERE space = ?1 AND kind = 1 AND text > ?2 ORDER BY text LIMIT 1"
     case .typeNames: "SELECT text, number FROM name WHERE space = ?1 AND kind = 1 AND text >= ?2 ORDER BY text"
     case .schema: "SELECT content, applied_at_us, applied_by, checksum FROM schema WHERE space = ?1 AND version = ?2"
     case .schemaInsert:
@@ -151,6 +159,8 @@ enum SQL: Int, CaseIterable {
     case .tokenRoleInsert: "INSERT INTO token_role (token, space, role) VALUES (?1, ?2, ?3)"
     case .tokenDelete: "DELETE FROM token WHERE id = ?1"
     case .tokenRoleDelete: "DELETE FROM token_role WHERE token = ?1"
+    case .secret: "SELECT value FROM secret WHERE name = ?1"
+    case .secretInsert: "INSERT INTO secret (name, value) VALUES (?1, ?2)"
     }
   }
 }

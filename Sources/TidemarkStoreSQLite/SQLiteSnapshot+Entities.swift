@@ -62,6 +62,21 @@ extension SQLiteSnapshot {
     }
   }
 
+  func type(after type: TypeName?, in space: SpaceID) throws -> TypeName? {
+    try reading {
+      let statement = try statements[.typeAfter]
+      defer { statement.reset() }
+      statement.bind(Int64(space.rawValue), at: 1)
+      // Every name sorts behind a single control character.
+      statement.bind(type?.text ?? "\u{1}", at: 2)
+      guard try statement.step() else { return nil }
+      guard let name = statement.text(at: 0).flatMap({ TypeName($0) }) else {
+        throw StoreError.corrupt("the name of a type does not decode")
+      }
+      return name
+    }
+  }
+
   func heads(after key: EntityKey?, in space: SpaceID, limit: Int) throws -> [Head] {
     try reading {
       var heads: [Head] = []

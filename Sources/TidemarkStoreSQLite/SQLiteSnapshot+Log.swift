@@ -58,6 +58,33 @@ extension SQLiteSnapshot {
     }
   }
 
+  func changes(
+    after revision: Revision, in space: SpaceID, latestOnly: Bool, limit: Int, bytesMax: Int
+  ) throws -> ChangePage {
+    try reading {
+      var page = ChangePage(changes: [], through: revision)
+      guard limit > 0, revision.rawValue < Limits.revisionMax else { return page }
+      let statement = try statements[latestOnly ? .latestRows : .logRows]
+      defer { statement.reset() }
+      statement.bind(space.placeBase + Int64(revision.rawValue), at: 1)
+      statement.bind(space.placeMax, at: 2)
+      statement.bind(Int64(limit), at: 3)
+      if latestOnly { statement.bind(Int64(space.rawValue), at: 4) }
+      var bytes = 0
+      while bytes < bytesMax, try statement.step() {
+        let place = statement.integer(at: 0) &- space.placeBase
+        page.through = Revision(rawValue: UInt64(bitPattern: place))
+        if latestOnly, let head = statement.exactInteger(at: 16), head != place { continue }
+        guard let entry = try entry(statement, in: space) else {
+          throw StoreError.corrupt("revision \(page.through) does not decode")
+        }
+        bytes += entry.change.entity.fields.bytes.count
+        page.changes.append(entry.change)
+      }
+      return page
+    }
+  }
+
   /// Reads the columns of `SQL.logColumns`; `nil` when one of them does not decode.
   private func entry(_ row: Statement, in space: SpaceID) throws -> LogEntry? {
     guard let place = row.exactInteger(at: 0), let typeNumber = row.exactInteger(at: 1), let id = row.id(at: 2),

@@ -148,6 +148,19 @@ class SQLiteSnapshot: StoreSnapshot {
       return tokens
     }
   }
+
+  // MARK: Secrets
+
+  func secret(named name: String) throws -> [UInt8]? {
+    try reading {
+      let statement = try statements[.secret]
+      defer { statement.reset() }
+      statement.bind(name, at: 1)
+      guard try statement.step() else { return nil }
+      guard let bytes = statement.unsafeBytes(at: 0) else { throw StoreError.corrupt("the secret \(name) does not decode") }
+      return [UInt8](bytes)
+    }
+  }
 }
 
 extension Statement {

@@ -217,7 +217,18 @@ final class SQLiteTransaction: SQLiteSnapshot, StoreTransaction {
     }
   }
 
-  // MARK: Tokens
+  // MARK: Tokens and secrets
+
+  func insertSecret(_ secret: [UInt8], named name: String) throws {
+    try changing {
+      let statement = try statements[.secretInsert]
+      statement.bind(name, at: 1)
+      try secret.withUnsafeBytes { bytes in
+        statement.bind(unsafeBytes: bytes, at: 2)
+        try statement.run()
+      }
+    }
+  }
 
   func insertToken(_ token: TokenRecord) throws {
     try changing {

@@ -22,6 +22,12 @@ open class ForwardingTransaction: StoreTransaction {
   open func logRows(after revision: Revision, in space: SpaceID, limit: Int) throws -> [LogRow] {
     try base.logRows(after: revision, in: space, limit: limit)
   }
+  open func changes(
+    after revision: Revision, in space: SpaceID, latestOnly: Bool, limit: Int, bytesMax: Int
+  ) throws -> ChangePage {
+    try base.changes(after: revision, in: space, latestOnly: latestOnly, limit: limit, bytesMax: bytesMax)
+  }
+  open func type(after type: TypeName?, in space: SpaceID) throws -> TypeName? { try base.type(after: type, in: space) }
   open func heads(after key: EntityKey?, in space: SpaceID, limit: Int) throws -> [Head] {
     try base.heads(after: key, in: space, limit: limit)
   }
@@ -46,6 +52,8 @@ open class ForwardingTransaction: StoreTransaction {
   open func tokenMark() throws -> UInt64 { try base.tokenMark() }
   open func moved(since known: [SpaceMark]) throws -> [SpaceMark] { try base.moved(since: known) }
   open func expect(_ reads: () -> ExpectedReads, in space: SpaceName) { base.expect(reads, in: space) }
+  open func secret(named name: String) throws -> [UInt8]? { try base.secret(named: name) }
+  open func insertSecret(_ secret: [UInt8], named name: String) throws { try base.insertSecret(secret, named: name) }
   open func insertSpace(named name: SpaceName, epoch: Epoch, createdAt: Timestamp, genesis: Digest32) throws -> SpaceRecord {
     try base.insertSpace(named: name, epoch: epoch, createdAt: createdAt, genesis: genesis)
   }

@@ -9,6 +9,7 @@ struct MemoryState: Sendable {
   var tokens: [String: TokenRecord] = [:]
   /// How often tokens were added or removed.
   var tokenChanges: UInt64 = 0
+  var secrets: [String: [UInt8]] = [:]
 }
 
 /// What belongs to one space.
@@ -84,6 +85,27 @@ class MemorySnapshot: StoreSnapshot {
     }
   }
 
+  func changes(
+    after revision: Revision, in space: SpaceID, latestOnly: Bool, limit: Int, bytesMax: Int
+  ) throws -> ChangePage {
+    var page = ChangePage(changes: [], through: revision)
+    guard let part = state.parts[space] else { return page }
+    var bytes = 0
+    for row in try logRows(after: revision, in: space, limit: limit) where bytes < bytesMax {
+      page.through = row.revision
+      if latestOnly, case .intact(let entry) = row, part.heads[entry.change.entity.key]?.revision != row.revision { continue }
+      if latestOnly, case .damaged = row, !part.heads.values.contains(where: { $0.revision == row.revision }) { continue }
+      guard case .intact(let entry) = row else { throw StoreError(.corrupt, "revision \(row.revision) is damaged") }
+      page.changes.append(entry.change)
+      bytes += entry.change.entity.fields.bytes.count
+    }
+    return page
+  }
+
+  func type(after type: TypeName?, in space: SpaceID) throws -> TypeName? {
+    state.parts[space]?.heads.keys.map(\.type).filter { name in type.map { $0 < name } ?? true }.min()
+  }
+
   func heads(after key: EntityKey?, in space: SpaceID, limit: Int) throws -> [Head] {
     let heads = (state.parts[space]?.heads.values).map(Array.init) ?? []
     let sorted = heads.filter { head in key.map { $0 < head.key } ?? true }.sorted { $0.key < $1.key }
@@ -106,6 +128,7 @@ class MemorySnapshot: StoreSnapshot {
       return now == mark.revision ? nil : SpaceMark(space: mark.space, revision: now)
     }
   }
+  func secret(named name: String) throws -> [UInt8]? { state.secrets[name] }
 }
 
 final class MemoryTransaction: MemorySnapshot, StoreTransaction {
@@ -187,6 +210,13 @@ final class MemoryTransaction: MemorySnapshot, StoreTransaction {
         try require(state.parts[space]?.receipts[key] == nil, "the receipt of \(receipt.operation) exists")
         state.parts[space]?.receipts[key] = receipt
       }
+    }
+  }
+
+  func insertSecret(_ secret: [UInt8], named name: String) throws {
+    try changing {
+      try require(state.secrets[name] == nil, "the secret \(name) exists")
+      state.secrets[name] = secret
     }
   }
 

@@ -22,6 +22,9 @@ public enum Method: UInt16, Sendable, CaseIterable {
   case revokeToken = 32
   case echo = 40
   case getServerInfo = 41
+  case pull = 50
+  case exchange = 51
+  case watch = 52
   case applySchema = 60
   case getSchema = 61
   case rollbackSchema = 62
@@ -51,6 +54,9 @@ public enum Method: UInt16, Sendable, CaseIterable {
     case .revokeToken: "/tidemark.v1.TokenService/RevokeToken"
     case .echo: "/tidemark.v1.DiagnosticsService/Echo"
     case .getServerInfo: "/tidemark.v1.DiagnosticsService/GetServerInfo"
+    case .pull: "/tidemark.v1.FeedService/Pull"
+    case .exchange: "/tidemark.v1.FeedService/Exchange"
+    case .watch: "/tidemark.v1.FeedService/Watch"
     case .applySchema: "/tidemark.v1.SchemaService/ApplySchema"
     case .getSchema: "/tidemark.v1.SchemaService/GetSchema"
     case .rollbackSchema: "/tidemark.v1.SchemaService/RollbackSchema"
@@ -68,7 +74,7 @@ public enum Method: UInt16, Sendable, CaseIterable {
   /// True when the server answers with a stream of messages.
   public var isServerStreaming: Bool {
     switch self {
-    case .list, .verifySpace: true
+    case .list, .verifySpace, .watch: true
     default: false
     }
   }

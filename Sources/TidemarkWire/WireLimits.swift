@@ -38,6 +38,8 @@ public enum WireLimits {
   public static let answerDecodedBytesMax = 256 * 1024 * 1024
   /// The grants of one token.
   public static let grantsPerTokenMax = 1_000
+  /// The sealed cursor of a feed, in bytes.
+  public static let cursorBytesMax = 512
   /// The debug text of a GOAWAY, in bytes.
   public static let goAwayDebugBytesMax = 256
   /// The software name in a HELLO, in bytes.

@@ -83,7 +83,7 @@ struct Tidemark: AsyncParsableCommand {
       """,
     subcommands: [
       Get.self, Create.self, PatchCommand.self, Delete.self, Restore.self, List.self, Import.self, Export.self, Adopt.self,
-      BulkCommand.self,
+      BulkCommand.self, LogCommand.self,
       SpaceCommand.self, SchemaCommand.self, TokenCommand.self, Verify.self, Ping.self, ContextCommand.self, Doctor.self,
       Outcomes.self, Cheat.self, Names.self,
     ])

@@ -21,8 +21,8 @@ import TidemarkWire
 
   private func need(_ method: Method) -> Need {
     switch method {
-    case .create, .getOrCreate, .update, .replace, .delete, .restore, .bulkWrite, .undoWrites: .writer
-    case .get, .batchGet, .list, .getSpace, .getOutcomes, .getSchema: .reader
+    case .create, .getOrCreate, .update, .replace, .delete, .restore, .bulkWrite, .undoWrites, .exchange: .writer
+    case .get, .batchGet, .list, .getSpace, .getOutcomes, .getSchema, .pull, .watch: .reader
     case .verifySpace, .applySchema, .rollbackSchema: .admin
     case .createSpace, .deleteSpace, .createToken, .listTokens, .revokeToken: .adminEverywhere
     case .echo, .getServerInfo, .listSpaces: .token
@@ -72,6 +72,10 @@ import TidemarkWire
       case .getSchema: return GetSchemaRequest(space: space)
       case .rollbackSchema: return RollbackSchemaRequest(space: space, expectedVersion: 0)
       case .bulkWrite: return BulkWriteRequest(space: space, items: [item])
+      case .pull: return PullRequest(space: space)
+      case .exchange: return ExchangeRequest(push: BulkWriteRequest(space: space, items: [item]), pull: PullRequest(space: space))
+      // Without a good cursor it ends at once.
+      case .watch: return WatchRequest(pull: PullRequest(space: space, cursor: [1]))
       case .getOutcomes: return GetOutcomesRequest(space: space, operations: [item.operation])
       case .undoWrites:
         return UndoWritesRequest(space: space, items: [.init(operation: item.operation, undoOperation: item.operation)])

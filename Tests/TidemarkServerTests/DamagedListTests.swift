@@ -97,4 +97,11 @@ private final class CircularSnapshot: StoreSnapshot {
   func tokens() throws -> [TokenRecord] { try base.tokens() }
   func tokenMark() throws -> UInt64 { try base.tokenMark() }
   func moved(since known: [SpaceMark]) throws -> [SpaceMark] { try base.moved(since: known) }
+  func secret(named name: String) throws -> [UInt8]? { try base.secret(named: name) }
+  func changes(
+    after revision: Revision, in space: SpaceID, latestOnly: Bool, limit: Int, bytesMax: Int
+  ) throws -> ChangePage {
+    try base.changes(after: revision, in: space, latestOnly: latestOnly, limit: limit, bytesMax: bytesMax)
+  }
+  func type(after type: TypeName?, in space: SpaceID) throws -> TypeName? { try base.type(after: type, in: space) }
 }

@@ -85,6 +85,7 @@ import TidemarkTesting
   @Test func pagesAreReadInTheOrderOfTheirKey() throws {
     let pages: [(SQL, bounds: Int)] = [
       (.entityPage, 3), (.headPage, 2), (.logRows, 2), (.logEnd, 1), (.heldKeys, 2), (.heldReferences, 2), (.referrers, 3),
+      (.changes, 2), (.latestChanges, 2), (.typeAfter, 2),
     ]
     for (state, connection) in try PlanTests.connections() {
       for (sql, bounds) in pages {

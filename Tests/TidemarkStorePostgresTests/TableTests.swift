@@ -8,7 +8,7 @@ import TidemarkTesting
 
 @Suite(needsPostgres) struct TableTests {
   /// What belongs to no space, and a space itself.
-  private static let tablesWithoutSpace: Set<String> = ["store", "space", "token", "token_role", "migration"]
+  private static let tablesWithoutSpace: Set<String> = ["store", "space", "token", "token_role", "migration", "secret"]
 
   /// Each index is one line: its table, and its columns in order.
   private static let indexes = """

@@ -14,7 +14,7 @@ import TidemarkTesting
   private static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .appendingPathComponent("Fixtures/stores")
 
-  @Test(arguments: [1, 2]) func storeOfEveryReleasedFormatIsReadable(_ format: Int) throws {
+  @Test(arguments: [1, 2, 3]) func storeOfEveryReleasedFormatIsReadable(_ format: Int) throws {
     let fixture = FixtureTests.fixtures.appendingPathComponent("format-\(format)")
     if ProcessInfo.processInfo.environment["TIDEMARK_MAKE_FIXTURE"] != nil { try FixtureTests.make(fixture) }
     let folder = try FixtureTests.copy(format)
@@ -104,6 +104,7 @@ import TidemarkTesting
         try transaction.insertReceipts(receipts, of: .sample, in: script.record.id, at: script.record.changedAt)
       }
       if let gone = try transaction.spaces().first(where: { $0.name.text == "gone" }) { try transaction.deleteSpace(gone.id) }
+      try transaction.insertSecret([0, 1, 255], named: "sample")
       for (id, role) in [("one", Role.admin), ("two", nil)] {
         try transaction.insertToken(
           TokenRecord(
@@ -163,6 +164,7 @@ import TidemarkTesting
               + " revision \(receipt.revision?.description ?? "-") content \(hex(receipt.content.bytes))")
         }
       }
+      if let secret = try snapshot.secret(named: "sample") { lines.append("secret sample \(hex(secret))") }
       for token in try snapshot.tokens() {
         let roles = token.roles.map { "\($0.key):\($0.value)" }.sorted().joined(separator: ",")
         lines.append(

@@ -2,8 +2,9 @@ import Testing
 import TidemarkCore
 import TidemarkSQLite
 import TidemarkStore
-import TidemarkStoreSQLite
 import TidemarkTesting
+
+@testable import TidemarkStoreSQLite
 
 /// Going to format 2 and back to format 1.
 @Suite struct Format2Tests {
@@ -11,8 +12,8 @@ import TidemarkTesting
     let folder = try FixtureTests.copy(1)
     let before = try dump(folder)
     let migrator = SQLiteMigrator(folder: folder.path)
-    #expect(try migrator.status().pending == ["2: schemas, unique keys, references, and how changes came about"])
-    #expect(try migrator.up().current == 2)
+    #expect(try migrator.status().pending.first == "2: schemas, unique keys, references, and how changes came about")
+    #expect(try migrator.up().current == Migration.all.count)
     #expect(try dump(folder) != before)
     // What format 2 keeps for a space only while it has keys leaves names behind, which format 1 does not have.
     try write(folder) { transaction, space in
@@ -22,7 +23,7 @@ import TidemarkTesting
     }
     #expect(try migrator.down(to: 1).current == 1)
     #expect(try dump(folder) == before)
-    #expect(try migrator.up().current == 2)
+    #expect(try migrator.up().current == Migration.all.count)
   }
 
   /// What format 1 cannot hold, one thing at a time.
@@ -59,8 +60,9 @@ import TidemarkTesting
   @Test(arguments: tooMuch.indices) func storeThatFormat1CannotHoldStaysInFormat2(_ index: Int) throws {
     let folder = try FixtureTests.copy(1)
     try write(folder, Format2Tests.tooMuch[index])
-    let before = try dump(folder)
     let migrator = SQLiteMigrator(folder: folder.path)
+    _ = try migrator.down(to: 2)
+    let before = try dump(folder)
     let error = #expect(throws: StoreError.self) { try migrator.down(to: 1) }
     #expect(error?.code == .unknownFormat)
     #expect(try migrator.status().current == 2)
@@ -71,7 +73,7 @@ import TidemarkTesting
     let folder = try FixtureTests.copy(2)
     #expect(try Connection(path: "\(folder.path)/tidemark.db", mode: .readOnly).integer("PRAGMA user_version") == 2)
     let status = try SQLiteMigrator(folder: folder.path).status()
-    #expect(status.current == 2 && status.pending == [])
+    #expect(status.current == 2 && status.pending.count == Migration.all.count - 2)
   }
 
   @Test func damagedSchemaIsCorruptAndFoundByVerification() throws {

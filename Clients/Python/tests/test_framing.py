@@ -237,8 +237,9 @@ def test_methods_have_the_numbers_of_their_option():
     "BulkWrite": 10, "GetOutcomes": 11, "UndoWrites": 12,
     "CreateSpace": 20, "ListSpaces": 21, "DeleteSpace": 22, "GetSpace": 23, "VerifySpace": 24, "CreateToken": 30,
     "ListTokens": 31,
-    "RevokeToken": 32, "Echo": 40, "GetServerInfo": 41, "ApplySchema": 60, "GetSchema": 61, "RollbackSchema": 62}
-  assert {name for name, method in METHODS.items() if method.is_stream} == {"List", "VerifySpace"}
+    "RevokeToken": 32, "Echo": 40, "GetServerInfo": 41,
+    "Pull": 50, "Exchange": 51, "Watch": 52, "ApplySchema": 60, "GetSchema": 61, "RollbackSchema": 62}
+  assert {name for name, method in METHODS.items() if method.is_stream} == {"List", "VerifySpace", "Watch"}
 
 
 def test_operation_ids_are_of_version_7_and_in_order_of_time():

@@ -6,6 +6,7 @@
 #include "tidemark/v1/diagnostics.pb-c.h"
 #include "tidemark/v1/entity.pb-c.h"
 #include "tidemark/v1/entity_calls.pb-c.h"
+#include "tidemark/v1/feed.pb-c.h"
 #include "tidemark/v1/field.pb-c.h"
 #include "tidemark/v1/framing.pb-c.h"
 #include "tidemark/v1/outcome.pb-c.h"

@@ -35,11 +35,15 @@ extension LoopDispatcher {
   func bulkReply(_ outcomes: [Outcome], _ work: BulkWork, _ call: PendingCall) -> CallReply? {
     // The last change of the bulk tells the revision after it. Without one, it is read.
     let tellsRevision = !work.validatesOnly && outcomes.contains { $0.appliedAt != nil && !$0.isReplay }
-    if !tellsRevision || zip(outcomes, outcomes.indices).contains(where: { BulkReader.isNeeded($0, $1, work) }) {
+    if !tellsRevision || work.pull != nil
+      || zip(outcomes, outcomes.indices).contains(where: { BulkReader.isNeeded($0, $1, work) })
+    {
       let isQueued = answer(call) { snapshot in
         var reader = BulkReader(work, outcomes)
         let (outcomes, revision) = reader.run(try? snapshot.get())
-        return (outcomes.reduce(0) { $0 + $1.sizeMax }, { $0.bulkAnswer(outcomes, revision, work) })
+        let bytes = outcomes.reduce(0) { $0 + $1.sizeMax }
+        let page = work.pull?.page(try? snapshot.get(), outcomesBytes: bytes)
+        return (bytes + (page?.heldBytes ?? 0), { $0.bulkAnswer(outcomes, revision, work, page) })
       } unread: { dispatcher in
         var reader = BulkReader(work, outcomes)
         return dispatcher.bulkAnswer(reader.run(nil).outcomes, nil, work)
@@ -51,11 +55,14 @@ extension LoopDispatcher {
   }
 
   /// - Parameter revision: the revision of the space; `nil` when it was not read, and the latest one that the outcomes tell is the answer.
-  func bulkAnswer(_ outcomes: [Outcome], _ revision: Revision?, _ work: BulkWork) -> CallReply {
+  func bulkAnswer(
+    _ outcomes: [Outcome], _ revision: Revision?, _ work: BulkWork, _ page: PullResponse? = nil
+  ) -> CallReply {
     let outcomes = work.undo?.arranged(outcomes) ?? outcomes
     guard let epoch = outcomes.first?.epoch else { return CallReply(status: .storeFailed) }
     let latest = revision ?? outcomes.compactMap(\.revision).max() ?? .zero
-    return reply(BulkWriteResponse(outcomes: outcomes, revision: latest, epoch: epoch))
+    let push = BulkWriteResponse(outcomes: outcomes, revision: latest, epoch: epoch)
+    return work.pull == nil ? reply(push) : reply(ExchangeResponse(push: push, pull: page))
   }
 
   func getOutcomes(_ call: IncomingCall, _ principal: Principal) throws(CallFailure) -> CallDisposition {

@@ -10,6 +10,8 @@ struct BulkWork: Sendable {
   let validatesOnly: Bool
   /// How the outcomes become those of the request; `nil` when they are.
   let undo: UndoOrder?
+  /// Of an exchange, what is pulled once the writes are committed.
+  var pull: Pull?
 
   /// Whether the outcome of an item is answered with the entity.
   func showsEntity(_ index: Int) -> Bool {

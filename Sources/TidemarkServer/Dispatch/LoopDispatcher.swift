@@ -14,7 +14,8 @@ final class LoopDispatcher: CallHandler {
   let arena = MessageArena()
   private(set) lazy var mailbox = LoopMailbox(self)
   private var pending = TicketTable<PendingCall>()
-  private var streams: [CallName: StreamCall] = [:]
+  private var streams: [CallName: any ServerStream] = [:]
+  private(set) lazy var watches = WatchedSpaces(self)
   private var postponed = PostponedReads()
   private var isLookingThrough = false
   private var credentials: [UInt64: RememberedCredentials] = [:]
@@ -117,6 +118,9 @@ final class LoopDispatcher: CallHandler {
     case .revokeToken: try revokeToken(call, principal)
     case .echo: try echo(call)
     case .getServerInfo: try getServerInfo(call, principal)
+    case .pull: try pull(call, principal)
+    case .exchange: try exchange(call, principal)
+    case .watch: try watch(call, principal)
     case .applySchema: try applySchema(call, principal)
     case .getSchema: try getSchema(call, principal)
     case .rollbackSchema: try rollbackSchema(call, principal)
@@ -251,12 +255,19 @@ final class LoopDispatcher: CallHandler {
 
   // MARK: Streams
 
-  /// Starts the stream that answers a call.
+  /// Starts a stream of messages that are made one after the other.
   func start(_ source: any StreamSource, for call: IncomingCall) -> CallDisposition {
-    let name = CallName(connection: call.connection.connectionID, call: call.id)
-    let stream = StreamCall(source: source, id: call.id, connection: call.connection, dispatcher: self) { [weak self] in
-      self?.streams[name] = nil
+    start(call) {
+      StreamCall(source: source, id: call.id, connection: call.connection, dispatcher: self, onDone: $0)
     }
+  }
+
+  /// Starts the stream that answers a call.
+  ///
+  /// - Parameter make: makes the stream, which says when it is over.
+  func start(_ call: IncomingCall, _ make: (_ onDone: @escaping () -> Void) -> any ServerStream) -> CallDisposition {
+    let name = CallName(connection: call.connection.connectionID, call: call.id)
+    let stream = make { [weak self] in self?.streams[name] = nil }
     streams[name] = stream
     stream.resume()
     return .pending

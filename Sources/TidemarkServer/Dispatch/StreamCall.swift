@@ -3,6 +3,14 @@ internal import TidemarkStore
 internal import TidemarkTransport
 internal import TidemarkWire
 
+/// A stream that answers a call. Used on its loop.
+protocol ServerStream: AnyObject {
+  /// Goes on: the client gives credit.
+  func resume()
+  /// Ends the stream as soon as no thread works on it: nobody waits for it any more.
+  func cancel()
+}
+
 /// Makes the messages of a server stream, one at a time, on a reader's thread.
 protocol StreamSource: Sendable {
   /// The next step of the stream.
@@ -26,7 +34,7 @@ enum StreamStep: Sendable {
 /// One server stream: reads a message ahead only while the client gives credit, and holds no snapshot in between.
 ///
 /// States: idle (waiting for credit), reading (a reader's thread has the source), done.
-final class StreamCall {
+final class StreamCall: ServerStream {
   private var source: (any StreamSource)?
   private let id: CallID
   private let connection: any CallConnection
@@ -67,7 +75,6 @@ final class StreamCall {
     if !dispatcher.submit(read) { finish(.overloaded) }
   }
 
-  /// Ends the stream as soon as no thread works on it.
   func cancel() {
     isCancelled = true
     if source != nil { finish(.cancelled) }

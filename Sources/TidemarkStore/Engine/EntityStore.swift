@@ -83,6 +83,16 @@ public protocol StoreSnapshot: AnyObject {
   /// The rows of the log after a revision, in order, at most `limit`. Damaged rows are among them.
   func logRows(after revision: Revision, in space: SpaceID, limit: Int) throws -> [LogRow]
 
+  /// The changes after a revision, in order, whole: none of them is left out because it is damaged or pruned, which is `corrupt`.
+  ///
+  /// Looks at no more than `limit` rows of the log, and stops after the first change that makes the sum of the fields' bytes reach `bytesMax`.
+  ///
+  /// - Parameter latestOnly: skip changes that are not the latest of their entity; those need not be intact.
+  func changes(after revision: Revision, in space: SpaceID, latestOnly: Bool, limit: Int, bytesMax: Int) throws -> ChangePage
+
+  /// The first type after one by the bytes of the names (of all when `nil`) of which the space has, or once had, entities. `nil` behind the last.
+  func type(after type: TypeName?, in space: SpaceID) throws -> TypeName?
+
   /// The heads after a key (all when `nil`), sorted by key, at most `limit`.
   func heads(after key: EntityKey?, in space: SpaceID, limit: Int) throws -> [Head]
 
@@ -118,6 +128,9 @@ public protocol StoreSnapshot: AnyObject {
   ///
   /// Costs what is asked for, whatever else the store holds. No space is named twice.
   func moved(since known: [SpaceMark]) throws -> [SpaceMark]
+
+  /// Bytes that only the servers of this store know, under a name; `nil` when there are none of that name.
+  func secret(named name: String) throws -> [UInt8]?
 }
 
 /// One state under change.
@@ -165,6 +178,9 @@ public protocol StoreTransaction: StoreSnapshot {
 
   /// Adds a token. Its id is new.
   func insertToken(_ token: TokenRecord) throws
+
+  /// Keeps bytes that only the servers of this store know, under a name that has none yet.
+  func insertSecret(_ secret: [UInt8], named name: String) throws
 
   /// Removes a token. False when there was none.
   func deleteToken(id: String) throws -> Bool

@@ -141,6 +141,18 @@ public enum LogRow: Hashable, Sendable {
   }
 }
 
+/// Some changes of a space's log, in order.
+public struct ChangePage: Hashable, Sendable {
+  public var changes: [Change]
+  /// The last revision that was looked at: everything up to it that was asked for is in `changes`.
+  public var through: Revision
+
+  public init(changes: [Change], through: Revision) {
+    self.changes = changes
+    self.through = through
+  }
+}
+
 /// One row of the head table: the latest version of an entity, without its fields.
 public struct Head: Hashable, Sendable {
   public var key: EntityKey

@@ -15,5 +15,5 @@ public struct Conformance: Sendable, CustomStringConvertible {
   /// Every claim.
   public static let claims: [Conformance] =
     transactionClaims + isolationClaims + spaceClaims + entityClaims + logClaims + receiptClaims + tokenClaims + schemaClaims
-    + expectingClaims + keyClaims + heldClaims + referenceClaims + markClaims
+    + expectingClaims + keyClaims + heldClaims + referenceClaims + markClaims + feedClaims
 }

@@ -36,6 +36,13 @@ public struct WireError: Error, Hashable, Sendable {
     WireError(Violation(field: FieldPath(field), rule: rule, message: message))
   }
 
+  /// The same error, found in a sub-message.
+  func within(_ part: String) -> WireError {
+    var error = self
+    error.place = place.isEmpty ? part : "\(part).\(place)"
+    return error
+  }
+
   /// The same error, found in an element of a list.
   func at(_ list: String, _ index: Int) -> WireError {
     var error = self

@@ -38,6 +38,10 @@ public struct BulkWriteRequest: Hashable, Sendable {
 
 extension BulkWriteRequest: EncodableMessage, DecodableMessage {
   public func makeMessage(in arena: MessageArena) throws(WireError) -> MessagePointer {
+    MessagePointer(try makeBulk(in: arena))
+  }
+
+  func makeBulk(in arena: MessageArena) throws(WireError) -> UnsafeMutablePointer<Tidemark__V1__BulkWriteRequest> {
     let message = try arena.make(.bulkWriteRequest)
     message.pointee.space = try arena.copy(space.text)
     message.pointee.n_items = items.count
@@ -46,7 +50,7 @@ extension BulkWriteRequest: EncodableMessage, DecodableMessage {
     message.pointee.validate_only = validatesOnly ? 1 : 0
     message.pointee.return_entities = returnsEntities ? 1 : 0
     message.pointee.known_revision = knownRevision?.rawValue ?? 0
-    return MessagePointer(message)
+    return message
   }
 
   /// Decodes the items one after the other, so that the memory of decoding is that of one item.
@@ -104,6 +108,10 @@ public struct BulkWriteResponse: Hashable, Sendable {
 
 extension BulkWriteResponse: EncodableMessage, DecodableMessage {
   public func makeMessage(in arena: MessageArena) throws(WireError) -> MessagePointer {
+    MessagePointer(try makeBulk(in: arena))
+  }
+
+  func makeBulk(in arena: MessageArena) throws(WireError) -> UnsafeMutablePointer<Tidemark__V1__BulkWriteResponse> {
     let message = try arena.make(.bulkWriteResponse)
     message.pointee.n_outcomes = outcomes.count
     message.pointee.outcomes = try arena.makeList(outcomes) { (outcome) throws(WireError) in
@@ -111,15 +119,19 @@ extension BulkWriteResponse: EncodableMessage, DecodableMessage {
     }
     message.pointee.revision = revision.rawValue
     message.pointee.epoch = try arena.copy(epoch)
-    return MessagePointer(message)
+    return message
   }
 
   public static func decode(_ bytes: UnsafeRawBufferPointer, using arena: MessageArena) throws(WireError) -> BulkWriteResponse {
     try arena.decode(bytes, as: .bulkWriteResponse, elementsMax: WireLimits.answerElementsMax) { (message) throws(WireError) in
-      BulkWriteResponse(
-        outcomes: try Part.list(message.n_outcomes, message.outcomes) { (outcome) throws(WireError) in try Outcome(outcome) },
-        revision: try Part.revision(message.revision), epoch: try Part.requiredEpoch(message.epoch))
+      try BulkWriteResponse(message)
     }
+  }
+
+  init(_ message: Tidemark__V1__BulkWriteResponse) throws(WireError) {
+    self.init(
+      outcomes: try Part.list(message.n_outcomes, message.outcomes) { (outcome) throws(WireError) in try Outcome(outcome) },
+      revision: try Part.revision(message.revision), epoch: try Part.requiredEpoch(message.epoch))
   }
 }
 

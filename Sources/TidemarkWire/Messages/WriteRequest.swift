@@ -30,7 +30,7 @@ public struct WriteRequest: Hashable, Sendable {
       case .restore: self = .restore
       case .get, .batchGet, .list, .bulkWrite, .getOutcomes, .undoWrites, .createSpace, .listSpaces, .deleteSpace, .getSpace,
         .verifySpace, .createToken, .listTokens, .revokeToken, .echo, .getServerInfo, .applySchema, .getSchema,
-        .rollbackSchema:
+        .rollbackSchema, .pull, .exchange, .watch:
         return nil
       }
     }

@@ -63,6 +63,12 @@ struct RecordWriter {
     if count > 0 { tellMissing() }
   }
 
+  /// Prints what is held back now, for whoever waits for it. A table keeps the widths that it has then.
+  mutating func flush() {
+    if case .table = format { release() }
+    StandardStream.output.flush()
+  }
+
   /// Whether no record was written.
   var isEmpty: Bool { count == 0 }
 

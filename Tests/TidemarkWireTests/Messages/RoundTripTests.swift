@@ -34,7 +34,39 @@ import TidemarkTesting
       try checkAdministration(&random)
       try checkBulks(&random)
       try checkSchemas(&random)
+      try checkFeeds(&random)
     }
+  }
+
+  private func checkFeeds(_ random: inout RandomValues) throws {
+    let types = Set(random.many(0...3) { $0.type() })
+    let space = random.space()
+    let pull = PullRequest(
+      space: space, kind: random.pick(FeedKind.allCases),
+      filter: try FeedFilter(types.map { .init(type: $0, equals: try Fields(Array(random.fields().sorted.prefix(16)))) }),
+      cursor: random.maybe { random in random.bytes(100) + [1] }, start: random.pick(FeedStart.allCases),
+      itemsMax: random.maybe { $0.number(1...Limits.itemsPerPageMax) },
+      bytesMax: random.maybe { $0.number(1_024...Limits.bytesPerPageMax) })
+    try check(pull)
+    try check(WatchRequest(pull: pull, heartbeatMS: random.number(100...600_000)))
+    try check(ExchangeRequest(push: BulkWriteRequest(space: space, items: random.items()), pull: pull))
+    let page = PullResponse(
+      cursorState: random.pick(CursorState.allCases),
+      items: random.many(0...3) { random in
+        FeedItem(
+          entity: random.entity(), hasLeft: random.flag(), isTruncated: random.flag(),
+          story: random.maybe { random in
+            FeedItem.Story(
+              kind: random.pick(ChangeKind.allCases), manner: random.pick(ChangeManner.allCases),
+              operation: random.operation(), editedAt: random.maybe { $0.editedAt() }, goesOn: random.flag(),
+              previous: random.revision())
+          })
+      }, cursor: random.maybe { random in random.bytes(100) + [1] }, isCaughtUp: random.flag(), revision: random.revision(),
+      epoch: random.epoch(), position: random.revision(), isWalk: random.flag())
+    try check(page)
+    let push = BulkWriteResponse(
+      outcomes: random.many(0...2) { $0.outcome() }, revision: random.revision(), epoch: random.epoch())
+    try check(ExchangeResponse(push: push, pull: random.maybe { _ in page }))
   }
 
   private func checkSchemas(_ random: inout RandomValues) throws {

@@ -10,6 +10,7 @@ enum FuzzTarget: String, CaseIterable {
   case get, batchGet, list, space, listSpaces, deleteSpace, createToken, listTokens, revokeToken, echo, serverInfo
   case bulkWrite, getOutcomes, undoWrites, bulkAnswer, outcomesAnswer
   case applySchema, getSchema, rollbackSchema, applySchemaAnswer, getSchemaAnswer
+  case pull, exchange, watch, pullAnswer, exchangeAnswer, cursor
   case outcome, getAnswer, batchGetAnswer, listAnswer, spacesAnswer, verifyAnswer, tokensAnswer, serverInfoAnswer
   case schema
   case hello, callMeta, goAway, status, inflate, frameHeader
@@ -46,6 +47,12 @@ enum FuzzTarget: String, CaseIterable {
     case .rollbackSchema: message(bytes, RollbackSchemaRequest.self, arena)
     case .applySchemaAnswer: message(bytes, ApplySchemaResponse.self, arena)
     case .getSchemaAnswer: message(bytes, GetSchemaResponse.self, arena)
+    case .pull: message(bytes, PullRequest.self, arena)
+    case .exchange: message(bytes, ExchangeRequest.self, arena)
+    case .watch: message(bytes, WatchRequest.self, arena)
+    case .pullAnswer: message(bytes, PullResponse.self, arena)
+    case .exchangeAnswer: message(bytes, ExchangeResponse.self, arena)
+    case .cursor: cursor(bytes)
     case .outcome: message(bytes, Outcome.self, arena)
     case .getAnswer: message(bytes, GetResponse.self, arena)
     case .batchGetAnswer: message(bytes, BatchGetResponse.self, arena)
@@ -106,6 +113,11 @@ enum FuzzTarget: String, CaseIterable {
       }
       return output.elementsEqual(bytes) ? nil : "own output inflates to something else"
     }
+  }
+
+  private func cursor(_ bytes: UnsafeRawBufferPointer) -> String? {
+    guard let cursor = FeedCursor(encoded: bytes) else { return nil }
+    return cursor.encoded().elementsEqual(bytes) ? nil : "a cursor does not come back as it was"
   }
 
   private func frameHeader(_ bytes: UnsafeRawBufferPointer) -> String? {

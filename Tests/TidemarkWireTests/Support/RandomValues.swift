@@ -76,6 +76,8 @@ struct RandomValues {
   mutating func path() -> FieldPath {
     FieldPath(many(1...3) { $0.word(1...20) }.joined(separator: ".")) ?? .init("f").unsafelyUnwrapped
   }
+  /// Any time but the one that stands for none.
+  mutating func editedAt() -> Timestamp { Timestamp(rawValue: Swift.max(timestamp().rawValue, 1)) }
   mutating func mark() -> Mark { Mark(at: timestamp(), by: principal()) }
   mutating func bits() -> Bytes16 { Bytes16.random(using: &random) }
   mutating func epoch() -> Epoch { Epoch(rawValue: bits()) }
