@@ -67,7 +67,7 @@ extension FoundingTests {
       var maker = try WriteMaker(seed: makeSeed())
       var follower = Follower()
       #expect(try stage.clients[0].write(maker.create("a", [("n", .int(0))]), in: .default).code == .applied)
-      for round in 0..<5 as Range<UInt64> {
+      for round in 0..<3 as Range<UInt64> {
         let expected = round * 2 + 1
         stage.proxy.set(.holdCommit)
         let stalled = try stage.clients[0].start(
@@ -76,7 +76,7 @@ extension FoundingTests {
         for number in 0..<10 {
           let item = try maker.create("r\(round)-\(number)", [("n", .int(1))])
           #expect(try stage.clients[1].write(item, in: stage.spaces[1]).code == .applied)
-          if number % 3 == 0 { try follower.follow(stage) }
+          if number % 5 == 0 { try follower.follow(stage) }
         }
         // The other node's write to the same space comes behind it.
         let late = try maker.update("a", [("late", .int(Int64(round)))], expected: expected + 1)
@@ -238,7 +238,7 @@ extension FoundingTests {
       let clients = try world.connect(2)
       let plain = "types:\n  user:\n    fields:\n      login: {type: string!, length_min: 1}\n"
       let unique = plain + "    unique:\n      login: [login]\n"
-      for round in 0..<10 as Range<UInt64> {
+      for round in 0..<6 as Range<UInt64> {
         let version = try apply(plain, clients[0], world, expected: round * 2)
         #expect(version == round * 2 + 1)
         var streams: [UInt32] = []
