@@ -7,16 +7,17 @@ internal import TidemarkTesting
 public final class Cluster: @unchecked Sendable {
   /// How many nodes there are, running or not.
   public let count: Int
-  private let store: String
+  private let stores: [String]
   private let condition = NSCondition()
   private var nodes: [DaemonProcess?]
   private var isStoreAway = false
 
   /// Starts all nodes at once.
   ///
-  /// - Parameter store: the URL of the store.
-  public init(store: String, count: Int = 2) throws {
-    self.store = store
+  /// - Parameter stores: for each node the URL by which it reaches the one store.
+  public init(stores: [String]) throws {
+    self.stores = stores
+    let count = stores.count
     self.count = count
     nodes = Array(repeating: nil, count: count)
     let failures = Waiting<(any Error)?>()
@@ -33,7 +34,7 @@ public final class Cluster: @unchecked Sendable {
 
   /// Starts a node that does not run, and returns when it is ready.
   public func start(_ node: Int) throws {
-    let started = try DaemonProcess(store: store)
+    let started = try DaemonProcess(store: stores[node])
     condition.lock()
     defer { condition.unlock() }
     nodes[node] = started

@@ -81,15 +81,16 @@ public final class HistoryClient {
 
   /// Sends a write until it is answered, to the next node each time it is not.
   private func send(_ write: Write) throws {
-    for attempt in 0..<HistoryClient.attemptsMax where finish(begin(write, attempt), write) { return }
+    for attempt in 0..<HistoryClient.attemptsMax where try finish(begin(write, attempt), write) { return }
     throw Unanswered(operation: write.item.operation)
   }
 
   /// Sends a write to two nodes before either has answered.
   private func sendTwice(_ write: Write) throws {
     let begun = [begin(write, 0), begin(write, 1)]
-    let isDone = begun.map { finish($0, write) }
-    if isDone.contains(false) { try send(write) }
+    let isDone = try begun.map { try finish($0, write) }
+    guard isDone.contains(false) else { return }
+    try send(write)
   }
 
   private struct Begun {
@@ -110,8 +111,8 @@ public final class HistoryClient {
     return Begun(attempt: attempt, node: node, stream: connection.flatMap { try? $0.start(write.item, in: write.place.space) })
   }
 
-  /// Waits for the answer. True when it says what became of the write.
-  private func finish(_ begun: Begun, _ write: Write) -> Bool {
+  /// Waits for the answer. True when it says what became of the write. Throws a failure that a lost node or database does not explain.
+  private func finish(_ begun: Begun, _ write: Write) throws -> Bool {
     guard let stream = begun.stream, let connection = connections[begun.node]?.connection else {
       recorder.complete(begun.attempt, .unknown)
       connections[begun.node] = nil
@@ -123,6 +124,7 @@ public final class HistoryClient {
       if let version = outcome.version { known[write.place] = version.rawValue }
       return true
     } catch let status as RPCStatus {
+      guard status.code == .unavailable else { throw status }
       let isNotExecuted = status.details.contains { String(decoding: $0.value, as: UTF8.self).contains("NOT_EXECUTED") }
       recorder.complete(begun.attempt, isNotExecuted ? .notExecuted : .unknown)
     } catch {

@@ -31,7 +31,12 @@ extension DaemonTests {
       let server = try #require(TwoNodeHistoryTests.server)
       var random = SeededGenerator(printing: "two nodes, run \(run)")
       let url = try server.makeSchema() + "&application_name=run\(run)"
-      let cluster = try Cluster(store: url)
+      // The first node reaches the database through a proxy, which loses commits and answers.
+      let proxy = try CutProxy(to: server.folder)
+      defer { proxy.close() }
+      let schema = try #require(url.split(separator: "%3D").last)
+      let behind = server.url(schema: String(schema), folder: proxy.folder.path)
+      let cluster = try Cluster(stores: [behind, url])
       let second = try makeSpaceName("second")
       try cluster.connect(0).createSpace(second)
       let total = TwoNodeHistoryTests.clients * TwoNodeHistoryTests.writesPerClient
@@ -49,7 +54,7 @@ extension DaemonTests {
       }
       for _ in 0..<3 {
         recorder.waitForMark()
-        try interfere(cluster, server, url, &random)
+        try interfere(cluster, server, proxy, url, &random)
       }
       for _ in 0..<TwoNodeHistoryTests.clients { #expect(ends.take() == nil) }
       #expect(cluster.areRunning)
@@ -63,11 +68,19 @@ extension DaemonTests {
       return history
     }
 
-    /// Kills one daemon or both, ends some of their connections, or crashes the database; then everything is there again.
+    /// Kills one daemon or both, loses a commit or its answer, ends some connections, or crashes the database; then everything is there again.
     private func interfere(
-      _ cluster: Cluster, _ server: PostgresServer, _ url: String, _ random: inout SeededGenerator
+      _ cluster: Cluster, _ server: PostgresServer, _ proxy: CutProxy, _ url: String, _ random: inout SeededGenerator
     ) throws {
-      switch Int.random(in: 0..<10, using: &random) {
+      // What the one before was to lose, and has not, is not lost while a node starts.
+      _ = proxy.reset()
+      switch Int.random(in: 0..<15, using: &random) {
+      case 10, 11:
+        print("  the answer to a commit of node 0 is lost")
+        proxy.set(.loseAnswer)
+      case 12, 13:
+        print("  a commit of node 0 is lost")
+        proxy.set(.loseCommit)
       case 0..<5:
         let node = Int.random(in: 0..<2, using: &random)
         print("  node \(node) is killed")

@@ -21,8 +21,8 @@ struct PostgresSimulationTests {
       #expect(report.violation == nil, "seed \(seed): \(report.tail.suffix(10).joined(separator: "\n"))")
     }
     let sum = SimulationReport.Counts.sum(counts)
-    #expect(sum.cuts > 10 && sum.unknowns > 5 && sum.unavailable > 5 && sum.kills > 5 && sum.restarts > 3, "\(sum)")
-    #expect(sum.replays > 10 && sum.changes > 200 && sum.reads > 100)
+    #expect(sum.cuts > 10 && sum.unknowns > 5 && sum.unavailable > 5 && sum.kills > 5 && sum.restarts > 2, "\(sum)")
+    #expect(sum.replays > 10 && sum.changes > 50 && sum.reads > 50)
   }
 
   @Test(arguments: [PlantedBug.lostAnswerIsRefusal, .remembersWhatOthersChange, .ackBeforeCommit], [true, false])

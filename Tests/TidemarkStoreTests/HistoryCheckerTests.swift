@@ -196,6 +196,14 @@ import Testing
     } isFound: {
       if case .judgedTwice = $0 { true } else { false }
     },
+    Mutation(testDescription: "a write that was executed although its client was told that it was not") { history in
+      let operation = history.attempts[try place(in: history) { $0.isReplay }].operation
+      for index in history.attempts.indices where history.attempts[index].operation == operation {
+        if history.attempts[index].answer == .unknown { history.attempts[index].answer = .notExecuted }
+      }
+    } isFound: {
+      if case .executedThoughDenied = $0 { true } else { false }
+    },
     Mutation(testDescription: "a receipt that was gone later") { history in
       var asking = history.attempts[try place(in: history) { isApplied($0) }]
       (asking.isAsking, asking.answer, asking.invokedAt, asking.completedAt) = (true, .noReceipt, 1_000_000, 1_000_001)

@@ -133,7 +133,11 @@ struct HistoryChecker {
     for other in definite.dropFirst() where !HistoryChecker.isSame(first.answer, other.answer) {
       found.append(.answeredOtherwise(operation, [first.answer, other.answer], nodes: [first.node, other.node]))
     }
-    if definite.count(where: { !$0.isAsking && !$0.isReplay }) > 1 { found.append(.judgedTwice(operation)) }
+    let judging = definite.count { !$0.isAsking && !$0.isReplay }
+    if judging > 1 { found.append(.judgedTwice(operation)) }
+    if judging == 0, !attempts.contains(where: { !$0.isAsking && $0.answer == .unknown }) {
+      found.append(.executedThoughDenied(operation))
+    }
     let known = definite.compactMap(\.completedAt).min() ?? .max
     for attempt in attempts where attempt.answer == .noReceipt && attempt.invokedAt > known {
       found.append(.receiptGone(operation, node: attempt.node))

@@ -16,6 +16,8 @@ public enum HistoryViolation: Error, Hashable, Sendable {
   case answeredOtherwise(OperationID, [RecordedHistory.Answer], nodes: [Int])
   /// The same write was judged more than once.
   case judgedTwice(OperationID)
+  /// Every attempt but those that met its receipt was answered as not executed: one of these was executed.
+  case executedThoughDenied(OperationID)
   /// A write that had been answered had no receipt later.
   case receiptGone(OperationID, node: Int)
   /// The log has a change of a write that was answered to have changed nothing.
@@ -52,6 +54,8 @@ extension HistoryViolation: CustomStringConvertible {
       "the write \(operation) was answered "
         + zip(answers, nodes).map { "\(text($0)) by node \($1)" }.joined(separator: ", and ")
     case .judgedTwice(let operation): "the write \(operation) was judged more than once"
+    case .executedThoughDenied(let operation):
+      "the write \(operation) has a receipt, and every attempt that could have left it was answered as not executed"
     case .receiptGone(let operation, let node): "node \(node) had no receipt of the write \(operation), which had been answered"
     case .storedThoughRefused(let operation, let answer, let revision):
       "the write \(operation) was answered \(text(answer)), and made revision \(revision)"
