@@ -20,6 +20,7 @@ final class ConnectionPool: @unchecked Sendable {
 
   private let open: @Sendable () throws(StoreError) -> PostgresConnection
   private let random: @Sendable () -> UInt64
+  private let warn: @Sendable (String) -> Void
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>
   private var state: PoolState
@@ -27,13 +28,20 @@ final class ConnectionPool: @unchecked Sendable {
   private var decisions: [PoolState.LeaseID: PoolState.Decision] = [:]
   /// Why the latest attempt to open a connection failed.
   private var failure = StoreError(.unavailable, "")
+  /// Whether the latest attempt to open a connection succeeded; `nil` before the first that did.
+  private var isReached: Bool?
 
+  /// - Parameters:
+  ///   - random: spreads ages and back-offs.
+  ///   - warn: is told when the database that was there cannot be reached, and when it is back.
+  ///   - open: opens a connection; blocks.
   init(
-    options: PoolState.Options, random: @escaping @Sendable () -> UInt64,
+    options: PoolState.Options, random: @escaping @Sendable () -> UInt64, warn: @escaping @Sendable (String) -> Void = { _ in },
     open: @escaping @Sendable () throws(StoreError) -> PostgresConnection
   ) {
     self.open = open
     self.random = random
+    self.warn = warn
     state = PoolState(options: options)
     mutex = .allocate(capacity: 1)
     condition = .allocate(capacity: 1)
@@ -106,13 +114,23 @@ final class ConnectionPool: @unchecked Sendable {
         connections[id] = connection
         return $0.didOpen(id, now: ConnectionPool.now, random: random())
       }
+      if note(isReached: true) == false { warn("the database is reached again") }
       return Lease(id: id, connection: connection, isUsed: false, isStale: false)
     } catch {
       change {
         failure = error
         return $0.didFailToOpen(id, now: ConnectionPool.now, random: random())
       }
+      if note(isReached: false) == true { warn("the database cannot be reached; calls are told to try again: \(error.message)") }
       return nil
+    }
+  }
+
+  /// Notes what became of an attempt, and returns what was noted before; `nil` as long as there was no connection yet.
+  private func note(isReached new: Bool) -> Bool? {
+    locked { _ in
+      defer { if new || isReached != nil { isReached = new } }
+      return isReached
     }
   }
 

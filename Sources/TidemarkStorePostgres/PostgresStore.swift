@@ -27,7 +27,9 @@ public final class PostgresStore: EntityStore {
   /// - Throws: `StoreError` with code `unavailable` when the database cannot be reached or refuses, `unknownFormat`, `full` or `corrupt`.
   public static func open(url: String, options: PostgresStoreOptions = PostgresStoreOptions()) throws -> PostgresStore {
     let opener = ConnectionOpener(url: url, options: options)
-    let pool = ConnectionPool(options: options.pool, random: options.random) { () throws(StoreError) in try opener.open() }
+    let pool = ConnectionPool(options: options.pool, random: options.random, warn: options.warn) { () throws(StoreError) in
+      try opener.open()
+    }
     let lease = try pool.lease()
     defer { pool.giveBack(lease) }
     try translatingErrors {

@@ -23,7 +23,7 @@ public struct PostgresStoreOptions: Sendable {
   public var answerMarginMS: Int32 = 5_000
   /// A file that holds the password and nothing else, read anew for every connection; `nil` to leave the password to libpq.
   public var passwordFile: String?
-  /// Is told once what an operator should know of, in a sentence.
+  /// Is told what an operator should know of, in a sentence: a connection that others can read, a database that goes away and returns.
   public var warn: @Sendable (String) -> Void = { _ in }
   /// Spreads ages and back-offs.
   public var random: @Sendable () -> UInt64 = { UInt64.random(in: 0...UInt64.max) }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 import TidemarkCore
 import TidemarkStore
@@ -169,5 +170,22 @@ import TidemarkTestTraits
     server.start()
     #expect(try onceReached { try spaces(store) } == 0)
     #expect(after.timeouts == 0)
+  }
+
+  @Test func aDatabaseThatGoesAwayAndReturnsIsSaidOnceEach() throws {
+    let server = try #require(PostgresServer.make())
+    let said = Mutex<[String]>([])
+    let store = try store(server.url(schema: "public")) { $0.warn = { text in said.withLock { $0.append(text) } } }
+    for _ in 0..<2 {
+      server.stop()
+      for _ in 0..<3 { #expect(code { _ = try spaces(store) } == .unavailable) }
+      server.start()
+      #expect(try onceReached { try spaces(store) } == 0)
+    }
+    let lines = said.withLock { $0 }
+    #expect(lines.count == 4)
+    for (index, line) in lines.enumerated() {
+      #expect(line.hasPrefix(index % 2 == 0 ? "the database cannot be reached" : "the database is reached again"))
+    }
   }
 }
