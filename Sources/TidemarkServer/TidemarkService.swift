@@ -16,6 +16,8 @@ public final class TidemarkService: Sendable {
     /// Memory for entities that were read a moment ago, in bytes; 0 for none. Used when the store has one writer.
     public var entityCacheBytesMax = 32 * 1024 * 1024
     public var writer = GroupCommitWriter.Options()
+    /// What GetServerInfo calls this node.
+    public var nodeName = ""
 
     public init() {}
   }
@@ -39,6 +41,7 @@ public final class TidemarkService: Sendable {
   let conflictLog: ConflictLog
   let cursorSeal: CursorSeal
   let startedNanoseconds: UInt64
+  let nodeName: String
   /// The connections of the store, as they are now; `nil` when it has none.
   let storeConnections: @Sendable () -> ConnectionCounts?
 
@@ -53,6 +56,7 @@ public final class TidemarkService: Sendable {
   ) throws {
     self.clock = clock
     self.logger = logger
+    nodeName = options.nodeName
     conflictLog = ConflictLog(logger, clock)
     startedNanoseconds = clock.uptimeNanoseconds()
     // A store without is not kept open by this.

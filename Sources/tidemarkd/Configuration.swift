@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import TidemarkStorePostgres
 import TidemarkTransport
@@ -25,7 +26,18 @@ struct Configuration {
   var drainTimeoutMilliseconds: Int64 = 10_000
   /// How a store on PostgreSQL is used.
   var postgres = PostgresStoreOptions()
+  /// What GetServerInfo calls this node; `nil` for the name of the machine and the port.
+  var nodeName: String?
   var limits = ServerLimits()
+
+  /// What GetServerInfo calls this node.
+  var node: String {
+    if let nodeName { return nodeName }
+    var name = [CChar](repeating: 0, count: 256)
+    let isKnown = gethostname(&name, name.count - 1) == 0
+    let machine = isKnown ? String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : "unnamed"
+    return port == 0 ? machine : "\(machine):\(port)"
+  }
 
   enum LogFormat: String, CaseIterable { case text, json }
 }

@@ -70,6 +70,7 @@ struct Daemon {
     options.isDevelopment = configuration.isDevelopment
     options.readerThreads = configuration.readerThreads
     options.entityCacheBytesMax = configuration.entityCacheBytesMax
+    options.nodeName = configuration.node
     let store = try Engine.open(configuration, logger)
     return try TidemarkService(
       store: store, options: options, clock: .system, random: BufferedRandom(), logger: logger,

@@ -56,6 +56,11 @@ struct Setting: Sendable {
       key: "listen_beyond_loopback_without_tls", form: "true|false",
       help: "Allow --listen on an address that others reach, in clear text. Default: false"
     ) { $1.listensBeyondLoopback = try bool($0) },
+    Setting(
+      key: "node_name", form: "NAME",
+      help:
+        "What 'tidemark doctor' calls this one of several daemons on a database. Default: the name of the machine and the port"
+    ) { $1.nodeName = try name($0) },
     Setting(key: "port_file", form: "FILE", help: "Write the port to this file once ready") { $1.portFile = $0 },
     Setting(
       key: "development", form: "true|false",
@@ -136,6 +141,13 @@ struct Setting: Sendable {
       $1.limits.writeStallTimeout = .milliseconds(Int64(try int($0, 1...3_600_000)))
     },
   ]
+
+  static func name(_ text: String) throws -> String {
+    guard !text.isEmpty, text.utf8.count <= 128, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+      throw ConfigurationError("'\(text)' is no name of a node: 1 to 128 characters of ASCII without spaces")
+    }
+    return text
+  }
 
   static func bool(_ text: String) throws -> Bool {
     switch text {

@@ -12,6 +12,8 @@ struct SettingOptions: ParsableArguments {
   var listen: String?
   @Option(name: .long, help: help("listen_beyond_loopback_without_tls"))
   var listenBeyondLoopbackWithoutTls: String?
+  @Option(name: .long, help: help("node_name"))
+  var nodeName: String?
   @Option(name: .long, help: help("port_file"))
   var portFile: String?
   @Option(name: .long, help: help("development"))
@@ -87,7 +89,8 @@ struct SettingOptions: ParsableArguments {
   private var values: [String: String] {
     let given: [(String, String?)] = [
       ("store", store), ("listen", listen), ("listen_beyond_loopback_without_tls", listenBeyondLoopbackWithoutTls),
-      ("port_file", portFile), ("development", development), ("log_level", logLevel), ("log_format", logFormat),
+      ("node_name", nodeName), ("port_file", portFile), ("development", development), ("log_level", logLevel),
+      ("log_format", logFormat),
       ("threads", threads), ("reader_threads", readerThreads),
       ("entity_cache_bytes_max", entityCacheBytesMax), ("drain_timeout_ms", drainTimeoutMs),
       ("connections_max", connectionsMax), ("connections_per_address_max", connectionsPerAddressMax),

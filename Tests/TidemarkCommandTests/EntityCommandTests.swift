@@ -144,6 +144,26 @@ import Testing
     #expect(line.hasPrefix("ok") && line.contains(" connections of at most 12, ") && line.contains("0 in vain"))
   }
 
+  @Test func anAddressOfSeveralServersWorksWhileOneOfThemAnswers() async throws {
+    let programs = try await Programs()
+    let several = ["TIDEMARK_URL": "tidemark://127.0.0.1:1,127.0.0.1:\(programs.port)/default"]
+    for number in 0..<6 {
+      let made = try programs.run("create", "booking", "b-\(number)", "n=\(number)", environment: several)
+      #expect(made.status == 0, "\(made.error)")
+    }
+    #expect(try programs.run("list", "booking", "--ndjson", environment: several).output.split(separator: "\n").count == 6)
+    let doctor = try programs.run("doctor", environment: several)
+    #expect(doctor.status == 0, "\(doctor.error)")
+    let servers = doctor.output.split(separator: "\n").filter { $0.dropFirst(9).hasPrefix("server ") }
+    #expect(servers.count == 2 && servers[0].hasPrefix("warning") && servers[1].hasPrefix("ok"), "\(doctor.output)")
+    // Remembered as one context.
+    let added = try programs.run("context", "add", "both", several["TIDEMARK_URL"] ?? "", "--use")
+    #expect(added.status == 0, "\(added.error)")
+    #expect(try programs.run("get", "booking", "b-3", environment: ["TIDEMARK_URL": ""]).status == 0)
+    programs.stopDaemon()
+    #expect(try programs.run("get", "booking", "b-3", "--timeout", "2", environment: several).status == 6)
+  }
+
   @Test func doctorPingAndTheSheetsSayWhatTheyShould() async throws {
     let programs = try await Programs()
     let doctor = try programs.run("doctor", "--ndjson")

@@ -315,6 +315,7 @@ class ServerInfo:
   commits: int
   changes_committed: int
   connections: StoreConnections | None
+  node: str
 
 
 def _moment(microseconds: int) -> datetime | None:
@@ -385,7 +386,7 @@ def token(m: Any) -> Token:
 def server_info(m: Any) -> ServerInfo:
   return ServerInfo(
     m.version, _moment(m.server_time_us), m.uptime_us / 1e6, m.principal, m.is_development, m.is_admin, m.commits,
-    m.changes_committed, _store_connections(m.connections) if m.HasField("connections") else None)
+    m.changes_committed, _store_connections(m.connections) if m.HasField("connections") else None, m.node)
 
 
 def _store_connections(m: Any) -> StoreConnections:

@@ -16,6 +16,7 @@ extension LoopDispatcher {
     var info = GetServerInfoResponse(
       version: TidemarkService.version, serverTime: service.clock.now(), uptimeMicroseconds: uptime / 1_000,
       principal: principal.name, isDevelopment: service.authenticator.isDevelopment, isAdmin: principal.isAdminEverywhere)
+    info.node = service.nodeName
     // How much is written, and where, is not for everybody who may read one space.
     if principal.isAdminEverywhere {
       let statistics = service.writer.statistics

@@ -108,6 +108,8 @@ public struct GetServerInfoResponse: Hashable, Sendable {
   public var isDevelopment: Bool
   /// Whether the caller may manage spaces and tokens.
   public var isAdmin: Bool
+  /// Which node of several on one store answered.
+  public var node = ""
   /// How many transactions with writes were committed since the start. 0 for callers that may not manage spaces and tokens.
   public var commits: UInt64 = 0
   /// How many changes these transactions held. 0 for callers that may not manage spaces and tokens.
@@ -141,6 +143,7 @@ extension GetServerInfoResponse: EncodableMessage, DecodableMessage {
     message.pointee.is_admin = isAdmin ? 1 : 0
     message.pointee.commits = commits
     message.pointee.changes_committed = changesCommitted
+    message.pointee.node = try arena.copy(node)
     message.pointee.connections = try connections?.makeMessage(in: arena)
     message.pointee.n_writes = writes.count
     message.pointee.writes = try arena.makeList(writes) { (count) throws(WireError) in try count.makeMessage(in: arena) }
@@ -157,6 +160,7 @@ extension GetServerInfoResponse: EncodableMessage, DecodableMessage {
         isDevelopment: message.is_development != 0, isAdmin: message.is_admin != 0)
       info.commits = message.commits
       info.changesCommitted = message.changes_committed
+      info.node = try message.node.text()
       info.connections = message.connections.map { StoreConnections($0.pointee) }
       info.writes = try Part.list(message.n_writes, message.writes) { (count) throws(WireError) in try WriteCount(count) }
       return info

@@ -82,7 +82,9 @@ struct Doctor: AsyncParsableCommand {
       do {
         let info = try await client.serverInfo()
         let uptime = TimeSpan.text(Double(info.uptimeMicroseconds) / 1_000_000)
-        tell(Finding(result: .ok, check: "server", detail: "\(endpoint) is version \(info.version), up for \(uptime)"))
+        tell(
+          Finding(
+            result: .ok, check: "server", detail: "\(endpoint) is node \(info.node), version \(info.version), up for \(uptime)"))
       } catch {
         tell(
           Finding(
@@ -174,7 +176,8 @@ struct Doctor: AsyncParsableCommand {
   private static func versions(_ info: GetServerInfoResponse) -> Finding {
     let uptime = TimeSpan.text(Double(info.uptimeMicroseconds) / 1_000_000)
     return Finding(
-      result: .ok, check: "versions", detail: "server \(info.version), up for \(uptime); tidemark \(ToolVersion.text)")
+      result: .ok, check: "versions",
+      detail: "server \(info.version), up for \(uptime), node \(info.node); tidemark \(ToolVersion.text)")
   }
 
   /// What an administrator is told of the server's connections to its database.

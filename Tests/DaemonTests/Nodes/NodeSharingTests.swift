@@ -43,6 +43,16 @@ extension DaemonTests {
       }
     }
 
+    @Test func eachNodeTellsItsName() throws {
+      let store = try #require(PostgresServer.shared).makeSchema()
+      for name in ["north", "south"] {
+        let daemon = try DaemonProcess(store: store, arguments: ["--node-name", name])
+        let info: GetServerInfoResponse = try FramedConnection(port: daemon.port).get(.getServerInfo, GetServerInfoRequest())
+        #expect(info.node == name)
+        #expect(daemon.terminate() == 0)
+      }
+    }
+
     @Test func aRetryOnTheOtherNodeIsAnsweredFromTheReceipt() throws {
       var setup = try Setup()
       var sent: [(item: WriteItem, outcome: Outcome)] = []

@@ -153,6 +153,7 @@ import TidemarkTesting
         space: random.space(), type: random.type(), outcome: random.pick(OutcomeCode.allCases),
         writes: random.random.next(), retries: random.random.next())
     }
+    info.node = random.text()
     info.connections = random.maybe { random in
       var connections = StoreConnections()
       connections.sizeMax = UInt32(truncatingIfNeeded: random.random.next())

@@ -127,12 +127,20 @@ public final class TidemarkClient: Sendable {
       .getServerInfo, GetServerInfoRequest(), as: GetServerInfoResponse.self, deadline: limit(deadline))
   }
 
-  /// What the server said in the handshake: versions and limits. Connects when there is no connection, and tries once.
+  /// What the server said in the handshake: versions and limits. Connects when there is no connection, and tries each server
+  /// once.
   public func handshake(deadline: Duration? = nil) async throws(ClientError) -> Hello {
-    do {
-      return try await runner.transport.hello(deadline: limit(deadline).map { runner.options.timing.uptime() + $0 })
-    } catch {
-      throw ClientError(last: error)
+    let end = limit(deadline).map { runner.options.timing.uptime() + $0 }
+    var attempt = 1
+    while true {
+      do {
+        return try await runner.transport.hello(deadline: end)
+      } catch {
+        guard error.tellsOfTheConnection, runner.transport.mayTryElsewhere, attempt < runner.options.attemptsMax else {
+          throw ClientError(last: error)
+        }
+        attempt += 1
+      }
     }
   }
 

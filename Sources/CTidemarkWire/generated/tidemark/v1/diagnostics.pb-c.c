@@ -371,7 +371,7 @@ const ProtobufCMessageDescriptor tidemark__v1__get_server_info_request__descript
   (ProtobufCMessageInit) tidemark__v1__get_server_info_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tidemark__v1__get_server_info_response__field_descriptors[10] =
+static const ProtobufCFieldDescriptor tidemark__v1__get_server_info_response__field_descriptors[11] =
 {
   {
     "version",
@@ -493,6 +493,18 @@ static const ProtobufCFieldDescriptor tidemark__v1__get_server_info_response__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "node",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__GetServerInfoResponse, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tidemark__v1__get_server_info_response__field_indices_by_name[] = {
   7,   /* field[7] = changes_committed */
@@ -500,6 +512,7 @@ static const unsigned tidemark__v1__get_server_info_response__field_indices_by_n
   9,   /* field[9] = connections */
   5,   /* field[5] = is_admin */
   4,   /* field[4] = is_development */
+  10,   /* field[10] = node */
   3,   /* field[3] = principal */
   1,   /* field[1] = server_time_us */
   2,   /* field[2] = uptime_us */
@@ -509,7 +522,7 @@ static const unsigned tidemark__v1__get_server_info_response__field_indices_by_n
 static const ProtobufCIntRange tidemark__v1__get_server_info_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor tidemark__v1__get_server_info_response__descriptor =
 {
@@ -519,7 +532,7 @@ const ProtobufCMessageDescriptor tidemark__v1__get_server_info_response__descrip
   "Tidemark__V1__GetServerInfoResponse",
   "tidemark.v1",
   sizeof(Tidemark__V1__GetServerInfoResponse),
-  10,
+  11,
   tidemark__v1__get_server_info_response__field_descriptors,
   tidemark__v1__get_server_info_response__field_indices_by_name,
   1,  tidemark__v1__get_server_info_response__number_ranges,

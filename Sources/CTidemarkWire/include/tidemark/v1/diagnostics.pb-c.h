@@ -121,10 +121,14 @@ struct  Tidemark__V1__GetServerInfoResponse
    * The server's connections to its database; absent when it has none. Only for callers that may manage spaces and tokens.
    */
   Tidemark__V1__StoreConnections *connections;
+  /*
+   * Which node of several on one store answered: the name that its operator gave it, or that of its machine with the port.
+   */
+  ProtobufCBinaryData node;
 };
 #define TIDEMARK__V1__GET_SERVER_INFO_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tidemark__v1__get_server_info_response__descriptor) \
-    , {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, 0, 0,NULL, NULL }
+    , {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, 0, 0,NULL, NULL, {0,NULL} }
 
 
 /*
