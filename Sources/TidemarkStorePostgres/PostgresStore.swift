@@ -1,4 +1,3 @@
-internal import Synchronization
 internal import TidemarkPostgres
 public import TidemarkStore
 
@@ -14,7 +13,6 @@ public import TidemarkStore
 public final class PostgresStore: EntityStore {
   private let options: PostgresStoreOptions
   private let pool: ConnectionPool
-  private let hasWriter = Mutex(false)
 
   public var engineName: String { "postgres" }
   public var hasOneWriter: Bool { false }
@@ -48,17 +46,9 @@ public final class PostgresStore: EntityStore {
   }
 
   public func openWriter() throws -> any StoreWriter {
-    let isTaken = hasWriter.withLock { hasWriter in
-      defer { hasWriter = true }
-      return hasWriter
-    }
-    guard !isTaken else { throw StoreError(.failed, "the store already has its writer") }
     let session = makeSession(.beginWrite)
-    do { try session.connect() } catch {
-      hasWriter.withLock { $0 = false }
-      throw error
-    }
-    return PostgresWriter(session) { self.hasWriter.withLock { $0 = false } }
+    try session.connect()
+    return PostgresWriter(session)
   }
 
   public func openReader() throws -> any StoreReader {

@@ -6,14 +6,8 @@ final class PostgresWriter: StoreWriter {
   private static let runsMax = 6
 
   private let transaction: PostgresTransaction
-  private let onClose: () -> Void
 
-  init(_ session: Session, onClose: @escaping () -> Void) {
-    transaction = PostgresTransaction(session)
-    self.onClose = onClose
-  }
-
-  deinit { onClose() }
+  init(_ session: Session) { transaction = PostgresTransaction(session) }
 
   func write<Result>(_ body: (any StoreTransaction) throws -> Result) throws -> Result {
     precondition(!transaction.isValid, "a write began inside a write")

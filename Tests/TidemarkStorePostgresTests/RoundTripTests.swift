@@ -60,7 +60,7 @@ private final class Bench {
     let schema = try Bench.makeSchema()
     runner = try BatchRunner(
       store: store, clock: StoreClock(now: { Timestamp(rawValue: 9) }, uptimeNanoseconds: { 1 }),
-      random: SeededGenerator(seed: 1), options: .init(), decodeSchema: { _ in schema }, onFatal: { _ in })
+      random: SeededGenerator(seed: 1), options: .init(), decodeSchema: { _ in schema }, health: WriterHealth { _ in })
     runner.run([
       .administer(
         { transaction, _ in

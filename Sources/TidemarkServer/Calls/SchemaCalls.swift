@@ -109,7 +109,7 @@ extension LoopDispatcher {
   private func apply(_ change: SchemaCall, _ plan: SchemaPlan, _ check: SchemaCheck) {
     let (mailbox, clock, now) = (mailbox, service.clock, service.clock.now())
     let made = Handover<SchemaCall.Next>()
-    let isQueued = service.writer.administer { transaction, _ in
+    let isQueued = service.writer.administer(only: change.space) { transaction, _ in
       if let deadline = change.deadline, clock.uptimeNanoseconds() >= deadline { return made.put(.fail(.expired)) }
       let (next, isDone) = try plan.apply(transaction, check, now)
       made.put(next)

@@ -19,7 +19,7 @@ final class Server {
     recent = remembers ? RecentEntities(bytesMax: 1 << 20) : nil
     runner = try BatchRunner(
       store: WatchedStore(store, simulation.hooks), clock: simulation.clock.storeClock, random: SeededGenerator(seed: randomSeed),
-      options: GroupCommitWriter.Options(), recent: recent, decodeSchema: { _ in schema }, onFatal: { _ in })
+      options: GroupCommitWriter.Options(), recent: recent, decodeSchema: { _ in schema }, health: WriterHealth { _ in })
     reader = try store.openReader()
   }
 

@@ -8,8 +8,8 @@ public import TidemarkCore
 /// 1. `write` is atomic and isolated. When it returns, everything its body did survives the death of the process and of the machine. When it
 ///    throws, nothing its body did can be seen, except after an error whose code is `failed` or `outcomeUnknown`: then the outcome is unknown.
 ///    After `failed` the writer is not used again; after `outcomeUnknown` it may be.
-/// 2. An `EntityStore` has one writer at a time. Where `hasOneWriter`, a second process that opens the same data gets `StoreError` with code
-///    `locked`. Elsewhere `space(named:)` in a transaction keeps other writers from the space until the transaction ends, so that what is read of
+/// 2. Where `hasOneWriter`, an `EntityStore` has one writer at a time, and a second process that opens the same data gets `StoreError` with
+///    code `locked`. Elsewhere there may be several writers, here and in other processes, and `space(named:)` in a transaction keeps other writers from the space until the transaction ends, so that what is read of
 ///    the space afterwards stays true; who locks several spaces does so in the order of their names.
 /// 3. `read` gives its body one consistent state: some state between two commits, no older than the last commit that returned before
 ///    `read` began. It never waits for the writer.
@@ -28,7 +28,7 @@ public protocol EntityStore: AnyObject, Sendable {
   /// The connections to a database that runs elsewhere; `nil` for an engine without.
   var connections: ConnectionCounts? { get }
 
-  /// Opens the one writer. It belongs to the thread that uses it.
+  /// Opens a writer; where `hasOneWriter`, the only one. It belongs to the thread that uses it.
   func openWriter() throws -> any StoreWriter
 
   /// Opens a reader. It belongs to the thread that uses it; open as many as there are reading threads.

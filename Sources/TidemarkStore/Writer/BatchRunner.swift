@@ -1,7 +1,7 @@
 internal import Synchronization
 package import TidemarkCore
 
-/// Turns jobs into commits and answers. `GroupCommitWriter` runs one on its thread; the simulator runs one on its own.
+/// Turns jobs into commits and answers. `GroupCommitWriter` runs one on the thread of each lane; the simulator runs one on its own.
 package final class BatchRunner {
   /// What the writer is asked to do.
   package enum Job: Sendable {
@@ -16,19 +16,18 @@ package final class BatchRunner {
   private let clock: StoreClock
   private let counts: BatchCounts
 
-  /// Opens the store's writer. The parameters are those of `GroupCommitWriter`.
+  /// Opens a writer of the store. The parameters are those of `GroupCommitWriter`.
   package init(
     store: any EntityStore, clock: StoreClock, random: any RandomNumberGenerator, options: GroupCommitWriter.Options,
     recent: RecentEntities? = nil, board: RevisionBoard? = nil, decodeSchema: @escaping @Sendable ([UInt8]) throws -> Schema,
-    counts: BatchCounts = BatchCounts(), onTrouble: @escaping @Sendable (StoreError?) -> Void = { _ in },
-    onFatal: @escaping @Sendable (StoreError) -> Void
+    counts: BatchCounts = BatchCounts(), health: WriterHealth
   ) throws {
     self.options = options
     self.clock = clock
     self.counts = counts
     loop = CommitLoop(
       writer: try store.openWriter(), schemas: SchemaCache(decode: decodeSchema), recent: recent, board: board,
-      random: random, onTrouble: onTrouble, onFatal: onFatal)
+      random: random, health: health)
   }
 
   /// Lets the store do what can wait.

@@ -1,30 +1,24 @@
 internal import TidemarkCore
 
-/// What the writer's thread owns: the store's writer, the randomness, and whether storing still works.
+/// What a lane's thread owns: a writer of the store, randomness, and what it knows of schemas.
 final class CommitLoop {
   private let writer: any StoreWriter
   private var random: any RandomNumberGenerator
-  private let onFatal: @Sendable (StoreError) -> Void
-  private let onTrouble: @Sendable (StoreError?) -> Void
-  private var isFailed = false
-  /// The latest transaction failed for want of the database.
-  private var isUnreached = false
+  private let health: WriterHealth
   private let schemas: SchemaCache
   private let recent: RecentEntities?
   private let board: RevisionBoard?
 
   init(
     writer: any StoreWriter, schemas: SchemaCache, recent: RecentEntities? = nil, board: RevisionBoard? = nil,
-    random: any RandomNumberGenerator,
-    onTrouble: @escaping @Sendable (StoreError?) -> Void = { _ in }, onFatal: @escaping @Sendable (StoreError) -> Void
+    random: any RandomNumberGenerator, health: WriterHealth
   ) {
     self.writer = writer
     self.schemas = schemas
     self.recent = recent
     self.board = board
     self.random = random
-    self.onTrouble = onTrouble
-    self.onFatal = onFatal
+    self.health = health
   }
 
   /// Judges and stores requests in one transaction.
@@ -33,7 +27,8 @@ final class CommitLoop {
   ///
   /// - Returns: for each request its result: `nil` when it was left for a further transaction. At least one is not.
   func commit(_ requests: [WriteSubmission], now: Timestamp) -> (results: [WriteResult?], changes: Int) {
-    guard !isFailed else { return (requests.map { _ in .unknown }, 0) }
+    guard !health.isFailed else { return (requests.map { _ in .unknown }, 0) }
+    let troubles = health.troubles
     var changes: [StoredChanges] = []
     do {
       let results = try writer.write { transaction in
@@ -43,7 +38,7 @@ final class CommitLoop {
         recent?.willCommit(changes)
         return results
       }
-      noteReached()
+      health.noteReached(since: troubles)
       recent?.didCommit(changes)
       board?.publish(changes)
       return (results, changes.reduce(0) { $0 + $1.changes.count })
@@ -51,7 +46,7 @@ final class CommitLoop {
       schemas.forgetAll()
       let failure = note(error)
       // After a failure whose outcome is unknown the marks stay.
-      if !isFailed, failure != .outcomeUnknown { recent?.didUndo(changes) }
+      if !health.isFailed, failure != .outcomeUnknown { recent?.didUndo(changes) }
       if failure == .corrupt, requests.count > 1 {
         let single = requests.map { commit([$0], now: now) }
         return (single.flatMap(\.results), single.reduce(0) { $0 + $1.changes })
@@ -64,18 +59,19 @@ final class CommitLoop {
   func administer(
     _ body: (any StoreTransaction, inout any RandomNumberGenerator) throws -> Void
   ) -> StoreError? {
-    guard !isFailed else { return StoreError(.failed, "the writer has stopped after a failed commit") }
+    guard !health.isFailed else { return StoreError(.failed, "the writer has stopped after a failed commit") }
+    let troubles = health.troubles
     do {
       try writer.write { transaction in
         try body(transaction, &random)
         recent?.willAdminister()
       }
-      noteReached()
+      health.noteReached(since: troubles)
       recent?.didAdminister()
       return nil
     } catch let error as StoreError {
       // After a failure whose outcome is unknown nothing is kept any more.
-      if note(error) != .outcomeUnknown, !isFailed { recent?.didAdminister() }
+      if note(error) != .outcomeUnknown, !health.isFailed { recent?.didAdminister() }
       return error
     } catch {
       recent?.didAdminister()
@@ -85,7 +81,7 @@ final class CommitLoop {
 
   /// Lets the store do what can wait.
   func rest() {
-    guard !isFailed else { return }
+    guard !health.isFailed else { return }
     do { try writer.idle() } catch { _ = note(error) }
   }
 
@@ -95,24 +91,13 @@ final class CommitLoop {
     switch failure.code {
     case .full, .corrupt: return failure.code
     case .unavailable, .outcomeUnknown:
-      if !isUnreached { onTrouble(failure) }
-      isUnreached = true
+      health.noteTrouble(failure)
       return failure.code
     case .locked, .unknownFormat, .failed:
-      if !isFailed {
-        isFailed = true
-        onFatal(failure)
-      }
+      health.noteFailed(failure)
       // A store that went on to a format this program does not know kept nothing of it.
       return failure.code == .unknownFormat ? .unavailable : .failed
     }
-  }
-
-  /// The store has answered.
-  private func noteReached() {
-    guard isUnreached else { return }
-    isUnreached = false
-    onTrouble(nil)
   }
 
   private static func result(of failure: StoreError.Code) -> WriteResult {

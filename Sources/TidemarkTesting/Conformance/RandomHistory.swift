@@ -133,8 +133,10 @@ public struct RandomHistory {
       try store.write { transaction in
         let before = try transaction.receipts(asked, of: principal, in: script.record.id)
         try transaction.insertReceipts(sent, of: principal, in: script.record.id, at: script.record.changedAt)
+        // Asked in any case: an engine may refuse what was kept only then.
+        let after = try transaction.receipts(asked, of: principal, in: script.record.id)
         if fails { throw Refusal() }
-        return try before + transaction.receipts(asked, of: principal, in: script.record.id)
+        return before + after
       }
     }
   }
