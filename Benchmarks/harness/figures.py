@@ -5,7 +5,7 @@ import statistics
 import sys
 import time
 
-from . import feeds, postgres, programs
+from . import feeds, programs
 
 ENTITIES = 20_000
 CALL_CONNECTIONS = 16
@@ -75,7 +75,8 @@ def measure(workspace, plan):
     if plan.wants("update"):
         measure_updates(workspace, plan, store, token, results)
     if plan.wants("postgres"):
-        measure_postgres(workspace, plan, results)
+        from . import postgres_figures  # It is about what is defined here.
+        postgres_figures.measure(workspace, plan, results)
     if plan.wants("bulk"):
         measure_bulks(workspace, plan, store, token, results)
     if plan.wants("schema"):
@@ -157,34 +158,6 @@ def measure_updates(workspace, plan, store, token, results):
     results["update_durable_per_s"] = Figure(rates, "1/s", note=f"loader busy {percent(shares)}; {latencies(rounds)}")
     results["raw_log_per_s"] = Figure(raw_rates, "1/s")
     results["update_batch"] = Figure(batches, "", note="changes a commit")
-
-
-def measure_postgres(workspace, plan, results):
-    """The same updates with PostgreSQL as the store, on this machine and this disk."""
-    bin_folder = postgres.newest()
-    if not bin_folder:
-        return say("PostgreSQL is not installed: it is left out")
-    try:
-        server = postgres.Server(workspace, bin_folder)
-    except (programs.Failure, KeyError) as failure:
-        # For example: it does not run as root, and its user does not come through the folders above this one.
-        return say(f"PostgreSQL does not start here ({failure}): it is left out")
-    rates, batches, rounds = [], [], []
-    with server:
-        beside = workspace.folder / "postgres"
-        token = programs.make_token(workspace, beside, server.url)
-        with programs.Daemon(workspace, beside, url=server.url) as daemon:
-            load = dict(token=token, connections=UPDATE_CONNECTIONS, entities=ENTITIES)
-            filled = workspace.load("fill", daemon.port, **load)
-            say(f"PostgreSQL filled with {ENTITIES} entities at {filled['calls_per_s']:.0f}/s")
-            for number in range(plan.rounds):
-                figures = workspace.load("update", daemon.port, seconds=plan.seconds, **load)
-                rates.append(figures["calls_per_s"])
-                batches.append(figures["changes"] / max(1, figures["commits"]))
-                rounds.append(figures)
-                say(f"round {number + 1}: updates on PostgreSQL {rates[-1]:.0f}/s in batches of {batches[-1]:.1f}")
-    results["pg_update_durable_per_s"] = Figure(rates, "1/s", note=latencies(rounds))
-    results["pg_update_batch"] = Figure(batches, "", note="changes a commit")
 
 
 def measure_bulks(workspace, plan, store, token, results):

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -30,6 +31,7 @@ class Server:
         if entry:
             os.chown(self.folder, entry.pw_uid, entry.pw_gid)
             self.user = ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
+        self.programs = bin_folder
         self.control = [*self.user, str(bin_folder / "pg_ctl"), "-D", str(self.folder / "data"), "-s", "-w"]
         try:
             self.run([*self.user, str(bin_folder / "initdb"), "-D", str(self.folder / "data"), "-U", "tidemark", "-A", "trust",
@@ -50,6 +52,28 @@ class Server:
     @property
     def url(self):
         return f"postgres://tidemark@/postgres?host={urllib.parse.quote(str(self.folder), safe='')}"
+
+    @property
+    def can_run_raw(self):
+        return all((self.programs / name).exists() for name in ("pgbench", "psql"))
+
+    def make_raw_tables(self, script):
+        """Runs a script of statements."""
+        self.client("psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(script))
+
+    def run_raw(self, script, clients, seconds):
+        """Runs a script again and again; returns how often a second. Plans are by keys, as the engine's are."""
+        printed = self.client(
+            "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "1", "-T", str(seconds), "-f", str(script))
+        return float(re.search(r"tps = ([\d.]+)", printed).group(1))
+
+    def client(self, name, *arguments):
+        environment = {**os.environ, "LC_ALL": "C", "PGOPTIONS": "-c enable_hashjoin=off -c enable_mergejoin=off"}
+        command = [str(self.programs / name), "-h", str(self.folder), "-U", "tidemark", *arguments, "postgres"]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/", env=environment)
+        if done.returncode != 0:
+            raise programs.Failure(f"{name} ended with {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
 
     def __enter__(self):
         return self
