@@ -216,11 +216,36 @@ import TidemarkTesting
     while process.isRunning {
       written += 1
       try place.execute("INSERT INTO booking VALUES (\(100_000 + written), 'late', 1, 1)")
+      // A writer that never pauses leaves no room for any reader.
+      _ = try programs.run("--version")
     }
     process.waitUntilExit()
     #expect(process.terminationStatus == 0 && written > 0)
     #expect(try adopt(place).error.contains("The file is not in WAL mode"))
     #expect(try adopt(place, "--verify").status == 0)
+  }
+
+  @Test(arguments: PlainDatabase.available) func pagesAreSmallWhereRowsAreLarge(_ kind: PlainDatabase) throws {
+    let place = try kind.make(in: programs.folder.path)
+    try place.execute("CREATE TABLE booking (id integer PRIMARY KEY, body text, other text)")
+    let random =
+      kind == .sqlite
+      ? "hex(randomblob(500))" : "(SELECT string_agg(md5(random()::text || g), '') FROM generate_series(1, 31) AS g)"
+    let numbers = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 700)"
+    try place.execute("INSERT INTO booking \(numbers) SELECT n, \(random), NULL FROM n")
+    let large =
+      kind == .sqlite
+      ? "hex(randomblob(300000))" : "(SELECT string_agg(md5(random()::text || g), '') FROM generate_series(1, 18750) AS g)"
+    try place.execute("UPDATE booking SET other = \(large) WHERE id > 650")
+    var table = try SourceURL(place.url).open("booking", id: nil)
+    var keys: [Int] = []
+    var largest = 0
+    while case let page = try table.nextPage(rowsMax: 500), !page.isEmpty {
+      keys += page.compactMap { Int($0.key) }
+      largest = max(largest, page.reduce(0) { $0 + $1.bytes })
+    }
+    #expect(keys == Array(1...700))
+    #expect(largest > 2 << 20 && largest < 6 << 20, "\(largest)")
   }
 
   // MARK: Mistakes

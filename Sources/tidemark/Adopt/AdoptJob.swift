@@ -40,14 +40,12 @@ struct AdoptJob {
   mutating func run(_ source: any SourceTable) async throws -> ImportJob.End {
     defer { progress.finish() }
     var table = source
-    var rowsMax = 100
     var number = 0
     while true {
       if isInterrupted() { return .interrupted }
       let page: [SourceRow]
-      do throws(CommandFailure) { page = try table.nextPage(rowsMax: rowsMax) } catch { return .unreadable(error) }
+      do throws(CommandFailure) { page = try table.nextPage(rowsMax: BulkJob.partRowsMax) } catch { return .unreadable(error) }
       guard !page.isEmpty else { break }
-      rowsMax = AdoptRows.pageRows(after: page, rowsMax)
       let made = page.enumerated().map { map.make($1, number: number + $0 + 1) }
       number += page.count
       do {

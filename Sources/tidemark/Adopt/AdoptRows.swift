@@ -107,11 +107,4 @@ struct AdoptRows: Sendable {
   static func list(_ names: [FieldPath]) -> String {
     names.prefix(5).map(\.text).joined(separator: ", ") + (names.count > 5 ? ", …" : "")
   }
-
-  /// How many rows the next page has: few when rows are large, so that a page takes some 8 MiB at most.
-  static func pageRows(after page: [SourceRow], _ rowsMax: Int) -> Int {
-    let bytes = page.reduce(0) { $0 + $1.bytes }
-    if bytes > 4 << 20 { return max(1, page.count / 2) }
-    return bytes < 1 << 20 ? min(BulkJob.partRowsMax, max(rowsMax * 2, 1)) : rowsMax
-  }
 }

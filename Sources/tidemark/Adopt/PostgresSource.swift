@@ -55,23 +55,36 @@ struct PostgresSource: SourceTable {
   // MARK: Rows
 
   mutating func nextPage(rowsMax: Int) throws(CommandFailure) -> [SourceRow] {
-    let column = SourceKey.quote(key)
     var parameters = Parameters()
     parameters.add(Int64(rowsMax))
-    var text = "SELECT \(column)::text, \(list) FROM \(table) AS t WHERE t.\(column) IS NOT NULL ORDER BY t.\(column) LIMIT $1"
-    var statement = Statement.first
-    if let last {
-      parameters.add(last)
-      text =
-        "SELECT \(column)::text, \(list) FROM \(table) AS t WHERE t.\(column) > $2::text::\(keyType) ORDER BY t.\(column) LIMIT $1"
-      statement = .next
-    }
+    if let last { parameters.add(last) }
+    let statement = last == nil ? Statement.first : .next
+    let text = page(after: last == nil ? "IS NOT NULL" : "> $2::text::\(keyType)")
     let rows = try PostgresSource.rows(connection, statement, text, parameters)
     let page = rows.map { row in
       SourceRow(key: row.text(at: 0) ?? "", cells: forms.indices.map { PostgresSource.cell(row, Int32($0) + 1, forms[$0]) })
     }
     if let end = page.last { last = end.key }
     return page
+  }
+
+  /// Sizes are summed up before the values are read, so that what is behind the end of the page is not.
+  private func page(after condition: String) -> String {
+    let column = "t.\(SourceKey.quote(key))"
+    let sizes = columns.indices.filter { forms[$0] == .text || forms[$0] == .bytes }.map { index in
+      let (name, type) = (SourceKey.quote(columns[index].name), columns[index].type)
+      // Of these the server knows the size without reading them. Of others it knows what they take compressed.
+      let isPlain = type == "text" || type == "bytea" || type.hasPrefix("character")
+      return isPlain ? "coalesce(octet_length(t.\(name)), 0)" : "coalesce(pg_column_size(t.\(name)), 0) * 8"
+    }
+    let before = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+    return """
+      SELECT \(column)::text, \(list) FROM (
+        SELECT t.*, coalesce(sum(\(sizes.isEmpty ? "0" : sizes.joined(separator: " + "))) OVER (ORDER BY \(column) \(before)), 0)
+          AS "bytes before"
+        FROM (SELECT * FROM \(table) AS t WHERE \(column) \(condition) ORDER BY \(column) LIMIT $1) AS t
+      ) AS t WHERE "bytes before" < \(SourceRow.pageBytesMax) ORDER BY \(column)
+      """
   }
 
   func existing(_ keys: [String]) throws(CommandFailure) -> Set<String> {

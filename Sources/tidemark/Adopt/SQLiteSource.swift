@@ -38,7 +38,7 @@ struct SQLiteSource: SourceTable {
       return String(cString: found)
     }
     identity = "sqlite \(path ?? file) \(text)"
-    let connection = try SQLiteSource.asking { try Connection(path: file, mode: .readOnly, busyTimeoutMS: 10_000) }
+    let connection = try SQLiteSource.asking { try Connection(path: file, mode: .readOnly, busyTimeoutMS: 60_000) }
     self.connection = connection
     let isWAL = try SQLiteSource.asking { try connection.text("PRAGMA journal_mode") } == "wal"
     note =
@@ -90,11 +90,13 @@ struct SQLiteSource: SourceTable {
       if let after { SQLiteSource.bind(after, to: statement, at: 3) }
       var page: [SourceRow] = []
       var reached = after
-      while try statement.step() {
+      var bytes = 0
+      while bytes < SourceRow.pageBytesMax, try statement.step() {
         let key = SQLiteSource.cell(statement, 0)
         reached = key
-        page.append(
-          SourceRow(key: SQLiteSource.text(key), cells: (0..<count).map { SQLiteSource.cell(statement, Int32($0) + 1) }))
+        let row = SourceRow(key: SQLiteSource.text(key), cells: (0..<count).map { SQLiteSource.cell(statement, Int32($0) + 1) })
+        bytes += row.bytes
+        page.append(row)
       }
       return (page, reached)
     }

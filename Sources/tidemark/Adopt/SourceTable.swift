@@ -16,7 +16,7 @@ protocol SourceTable {
   /// What a person should know of how it is read.
   var note: String? { get }
 
-  /// The next rows, at most so many; none at the end.
+  /// The next rows, at most so many, and no more than some MiB of them (`SourceRow.pageBytesMax`) and one row; none at the end.
   mutating func nextPage(rowsMax: Int) throws(CommandFailure) -> [SourceRow]
 
   /// Which of these keys there are.
@@ -38,6 +38,9 @@ struct SourceRow: Sendable {
   var key: String
   /// In the order of the columns.
   var cells: [SourceCell]
+
+  /// How much memory the rows of one page but the last may take, in bytes.
+  static let pageBytesMax = 4 << 20
 
   /// About how much memory it takes, in bytes.
   var bytes: Int { cells.reduce(key.utf8.count + 64) { $0 + $1.bytes } }
