@@ -70,6 +70,8 @@ public enum Limits {
   public static let typesPerFilterMax = 64
   /// The most fields of one type that a filter compares.
   public static let fieldsPerFilterMax = 16
+  /// The largest filter of a feed, in bytes of its encoding.
+  public static let filterBytesMax = 16 << 10
   /// The most items a page of a feed may be asked for.
   public static let itemsPerPageMax = 10_000
   /// The most bytes a page of a feed may be asked for.

@@ -45,7 +45,9 @@ public final class PostgresConnection {
     // What stands before `dbname` is overridden by the URL, what stands behind it is not.
     var settings = [
       ("connect_timeout", "\(connectTimeoutSeconds)"), ("keepalives_idle", "30"), ("keepalives_interval", "10"),
-      ("keepalives_count", "3"), ("fallback_application_name", "tidemark"), ("dbname", url), ("client_encoding", "UTF8"),
+      ("keepalives_count", "3"), ("fallback_application_name", "tidemark"),
+      // A standby answers reads with what was true a while ago.
+      ("target_session_attrs", "read-write"), ("dbname", url), ("client_encoding", "UTF8"),
     ]
     if let password { settings.append(("password", password)) }
     let keys = settings.map { strdup($0.0) }

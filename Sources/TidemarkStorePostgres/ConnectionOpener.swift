@@ -36,7 +36,10 @@ final class ConnectionOpener: Sendable {
       """, timeoutMS: timeoutMS)
     // Other databases that speak this protocol need not know these. A commit that is not on the disk is none.
     try? connection.execute(
-      "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+      """
+      SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
+      ELSE current_setting('synchronous_commit') END, false)
+      """,
       timeoutMS: timeoutMS)
     try? connection.execute(SQL.planSettings, timeoutMS: timeoutMS)
     if connection.isLost { throw PostgresError.lostAtStart }

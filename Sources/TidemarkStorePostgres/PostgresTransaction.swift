@@ -99,6 +99,12 @@ final class PostgresTransaction: PostgresSnapshot, StoreTransaction {
     locked.insert(space)
   }
 
+  /// Nobody else changes tokens until the end: what is read stays true.
+  override func tokens() throws -> [TokenRecord] {
+    _ = try run(.tokenMarkMove)
+    return try super.tokens()
+  }
+
   func insertSpace(named name: SpaceName, epoch: Epoch, createdAt: Timestamp, genesis: Digest32) throws -> SpaceRecord {
     guard let number = try run(.spaceNumber).first?.integer(at: 0) else {
       throw refuse("the number of the last space is missing")

@@ -25,7 +25,9 @@ struct MigrateCommand: ParsableCommand {
 
   struct Up: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Bring the store to the latest format. A daemon does so when it starts.")
+      abstract:
+        "Bring the store to the latest format. A daemon does so when it starts, but for steps that shut out daemons that are older."
+    )
     @OptionGroup var settings: StoreOptions
 
     func run() throws { try MigrateCommand.run(settings, makesStore: true) { try $0.up() } }

@@ -70,6 +70,20 @@ import TidemarkWire
     #expect(transport.calls.count == 5)
   }
 
+  @Test func aWriteThatMayHaveBeenExecutedIsUnknownAlsoWhenTheCallerIsNoLongerLetIn() {
+    for code in [StatusCode.unauthenticated, .permissionDenied] {
+      var policy = RetryPolicy(safety: .idempotent, isWrite: true, attemptsMax: 5)
+      _ = policy.decide(RetryTests.lost, attempt: 1)
+      guard case .giveUp(let error) = policy.decide(.status(RPCStatus(code, "no")), attempt: 2) else {
+        Issue.record("it is tried again")
+        return
+      }
+      #expect(error.code == .outcomeUnknown)
+      var fresh = RetryPolicy(safety: .idempotent, isWrite: true, attemptsMax: 5)
+      #expect(fresh.decide(.status(RPCStatus(code, "no")), attempt: 1) == .giveUp(ClientError(RPCStatus(code, "no"))))
+    }
+  }
+
   @Test func aWriteThatWasSurelyNotExecutedIsNotUnknown() async throws {
     let transport = ScriptedTransport((0..<5).map { _ in .failure(Self.away) })
     await #expect(throws: ClientError(.unavailable, "away")) { try await write(transport).get() }

@@ -28,7 +28,7 @@ final class WatchRecorder: Sendable {
   ) async throws {
     var pages = 0
     let cursor = record.withLock { $0.cursor }
-    for try await page in space.watch(.changes, filter: filter, after: cursor, heartbeat: .milliseconds(100)) {
+    for try await page in space.watch(.changes, filter: filter, after: cursor, heartbeat: .milliseconds(1_000)) {
       pages += 1
       let isDone = record.withLock { record in
         guard page.cursorState == .ok else {

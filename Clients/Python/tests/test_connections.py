@@ -126,6 +126,19 @@ def test_a_server_that_says_nothing_is_given_up_at_the_deadline():
   assert caught.value.code in (StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED) and caught.value.is_not_executed
 
 
+def test_not_executed_is_said_only_when_it_is_certain_of_every_attempt(monkeypatch):
+  failures = [False, True, True]
+
+  def fail(*_):
+    raise TidemarkError(StatusCode.UNAVAILABLE, "away", is_not_executed=failures.pop(0))
+
+  with Client("127.0.0.1:1", retry=Retry(attempts_max=3, pause_seconds=0.0)) as client:
+    monkeypatch.setattr(client, "_attempt", fail)
+    with pytest.raises(TidemarkError) as caught:
+      client.create("default", "note", "a", {})
+  assert not failures and not caught.value.is_not_executed
+
+
 @pytest.mark.parametrize("compresses", [False, True])
 def test_a_message_near_4_mib_goes_both_ways(daemon, compresses):
   dice = random.Random(7)

@@ -262,12 +262,15 @@ class AsyncClient:
   async def _run(self, call: Call[T], timeout: Timeout, attempts_before: int = 0) -> T:
     """Carries out a unary call, again and again where that is safe."""
     deadline = deadline_of(timeout, self._timeout)
-    attempt = 1
+    attempt, may_be_executed = 1, False
     while True:
       try:
         return await self._attempt(call, deadline, attempts_before + attempt)
       except TidemarkError as error:
+        may_be_executed = may_be_executed or not error.is_not_executed
         if not await self._wait_to_retry(error, call, deadline, attempt):
+          # An attempt before may have been executed, whatever became of this one.
+          error.is_not_executed = not may_be_executed
           raise
       attempt += 1
 

@@ -50,7 +50,7 @@ public struct FeedFilter: Hashable, Sendable {
 
   private init() { parts = [] }
 
-  /// - Throws: `Violation` with rule `filter_types_max`, `filter_fields_max` or `filter_type_duplicate`.
+  /// - Throws: `Violation` with rule `filter_types_max`, `filter_fields_max`, `filter_type_duplicate` or `filter_bytes_max`.
   public init(_ parts: [TypeFilter]) throws(Violation) {
     guard parts.count <= Limits.typesPerFilterMax else {
       throw Violation(rule: "filter_types_max", message: "A filter has at most \(Limits.typesPerFilterMax) types.")
@@ -62,6 +62,10 @@ public struct FeedFilter: Hashable, Sendable {
     self.parts = parts.sorted { $0.type < $1.type }
     for (part, next) in zip(self.parts, self.parts.dropFirst()) where part.type == next.type {
       throw Violation(rule: "filter_type_duplicate", message: "The type '\(part.type)' is twice in the filter.")
+    }
+    // A watch keeps its filter as long as it lasts.
+    guard encoded.count <= Limits.filterBytesMax else {
+      throw Violation(rule: "filter_bytes_max", message: "A filter has at most \(Limits.filterBytesMax) bytes.")
     }
   }
 

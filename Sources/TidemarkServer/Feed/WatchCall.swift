@@ -30,6 +30,8 @@ final class WatchCall: ServerStream {
   private var isReading = false
   /// It was caught up by a read that began after the space was followed.
   private var isAtTail = false
+  /// Something happened to the space while a read was under way that may not have seen it.
+  private var mustReadAgain = false
   private var isCancelled = false
   private var isDone = false
   /// A page was sent that says `caught_up`, and none since that does not.
@@ -51,7 +53,8 @@ final class WatchCall: ServerStream {
     self.dispatcher = dispatcher
     self.onDone = onDone
     lastSent = dispatcher.service.clock.uptimeNanoseconds()
-    generation = dispatcher.service.authenticator.standing.generation
+    // The rights are looked up once more: they may have changed since the call was judged.
+    generation = 0
   }
 
   // MARK: ServerStream
@@ -78,6 +81,8 @@ final class WatchCall: ServerStream {
     case .behind: read()
     case .page(let page, let through, let epoch):
       guard epoch == space.epoch else { return read() }
+      // Large ones wait for room like all that is read.
+      if let page, page.size > AnswerBudget.littleBytes, !connection.account.mayRead { return read() }
       self.cursor?.place = .tail(position: through, base: through)
       if let page { send(page) }
     }
@@ -86,6 +91,7 @@ final class WatchCall: ServerStream {
   /// Reads in any case: something happened to the space.
   func readAgain() {
     isAtTail = false
+    mustReadAgain = isReading
     advance()
   }
 
@@ -119,7 +125,10 @@ final class WatchCall: ServerStream {
       let isLate = status.code == .deadlineExceeded
       bound.value.finish(isLate ? RPCStatus(.deadlineExceeded, "The deadline of the watch has passed.") : status)
     }
-    if !dispatcher.submit(read) { finish(.overloaded) }
+    guard !dispatcher.submit(read) else { return }
+    // The readers have too much to do: it waits, and misses nothing.
+    isReading = false
+    dispatcher.loop.scheduleTask(in: .milliseconds(50)) { bound.value.advance() }
   }
 
   private func take(_ result: Result<FeedPager.Found, RPCStatus>) {
@@ -144,7 +153,8 @@ final class WatchCall: ServerStream {
       space = (found.space, response.epoch)
       dispatcher.watches.follow(found.space, named: pager.request.space, self)
     }
-    isAtTail = response.isCaughtUp && isFollowed
+    isAtTail = response.isCaughtUp && isFollowed && !mustReadAgain
+    mustReadAgain = false
     if isAtTail { dispatcher.watches.settle(at: response.position, in: found.space, epoch: response.epoch) }
     let tells = !response.items.isEmpty || (response.isCaughtUp && !hasToldCaughtUp)
     if tells {

@@ -22,6 +22,7 @@ final class WatchedSpaces {
     var isReading = false
     /// Pages of the ring as they are now. An entry is `nil` when there is nothing to tell.
     var pages: [PageKey: Page?] = [:]
+    var pagesBytes = 0
   }
 
   /// What decides about a page of the ring, beside the cursor in it.
@@ -55,6 +56,8 @@ final class WatchedSpaces {
   private var ticking: Scheduled<Void>?
   /// The shortest silence of all watches, in milliseconds.
   private var heartbeatMin = Int.max
+  /// The most bytes of pages that are kept for a space.
+  private static let pagesBytesMax = 4 << 20
   /// Reads of rings take turns with those of connections.
   private static let lane = UInt64.max
 
@@ -137,6 +140,7 @@ final class WatchedSpaces {
     guard spaces[space] != nil else { return }
     spaces[space]?.isReading = false
     spaces[space]?.pages = [:]
+    spaces[space]?.pagesBytes = 0
     guard let (record, page) = try? found.get() else {
       // Each finds out why when it reads.
       for watch in watches(of: space) { watch.readAgain() }
@@ -174,7 +178,11 @@ final class WatchedSpaces {
     } else {
       guard let made = encode(changes, key, ring) else { return .behind }
       page = made
-      spaces[space]?.pages[key] = .some(made)
+      // However many filters there are, what is kept for them is bounded; the others have it encoded for each.
+      if let kept = spaces[space]?.pagesBytes, kept + (made?.size ?? 64) <= WatchedSpaces.pagesBytesMax {
+        spaces[space]?.pages[key] = .some(made)
+        spaces[space]?.pagesBytes = kept + (made?.size ?? 64)
+      }
     }
     let limits = FeedLimits()
     if let page, page.itemCount > request.itemsMax ?? limits.itemsMax || page.size > request.bytesMax ?? limits.bytesMax {

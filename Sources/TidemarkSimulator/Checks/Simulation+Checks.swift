@@ -61,6 +61,7 @@ extension Simulation {
 
   private func reading(_ reader: any StoreReader, _ body: (any StoreSnapshot) throws -> Void) throws {
     counts.checks += 1
+    try database?.reached { try reader.read { _ = try $0.space(named: .default) } }
     do { try reader.read(body) } catch let error as StoreError { throw Violation(.nothingIsDamaged, "\(error)") }
   }
 

@@ -40,7 +40,10 @@ final class SimulatedDatabase {
   /// What is to go wrong.
   private(set) var armed: Fault?
   /// What went wrong since `beginBatch`.
-  private(set) var happened: Fault?
+  private(set) var happened: Fault? { didSet { if happened != nil { lastFault = .now } } }
+  private var lastFault: ContinuousClock.Instant?
+  /// A fault is to come, or came a moment ago: callers may still be told of it.
+  var isShaken: Bool { armed != nil || lastFault.map { .now - $0 < .seconds(3) } ?? false }
 
   init(_ server: PostgresServer, seed: UInt64) throws {
     self.server = server
@@ -110,6 +113,16 @@ final class SimulatedDatabase {
   func undisturbed<Result>(_ body: () throws -> Result) rethrows -> Result {
     let mode = proxy.reset()
     defer { proxy.set(mode) }
-    return try body()
+    return try reached(body)
+  }
+
+  /// Runs something until the database can be reached: after a fault each caller is told of it for a moment, without another attempt.
+  func reached<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let end = ContinuousClock.now + .seconds(30)
+    while true {
+      do { return try body() } catch let error as StoreError where error.code == .unavailable && ContinuousClock.now < end {
+        continue
+      }
+    }
   }
 }

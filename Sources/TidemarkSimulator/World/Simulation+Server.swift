@@ -91,7 +91,10 @@ extension Simulation {
   /// The revision of each space, as it is read now.
   private func revisions() throws -> [UInt64] {
     guard let reader = server?.reader else { return [] }
-    return try reader.read { snapshot in try spaces.map { try snapshot.space(named: $0)?.revision.rawValue ?? 0 } }
+    func read() throws -> [UInt64] {
+      try reader.read { snapshot in try spaces.map { try snapshot.space(named: $0)?.revision.rawValue ?? 0 } }
+    }
+    return try database?.reached(read) ?? read()
   }
 
   private func settle(_ calls: [Call], _ answers: [WriteAnswer], hasAnswered: Bool, before: [UInt64]?) throws {
@@ -117,7 +120,7 @@ extension Simulation {
       case .unknown where database?.happened != nil:
         lost.append(call)
         if !hasAnswered { self.answer(call, .failed) }
-      case .unavailable where database?.happened != nil:
+      case .unavailable where database?.isShaken == true:
         counts.unavailable += 1
         if !hasAnswered { self.answer(call, .failed) }
       case .corrupt: throw Violation(.nothingIsDamaged, "\(call.summary) met damage")
@@ -193,7 +196,7 @@ extension Simulation {
     let found: (UInt64, [EntityKey: BulkModel.State])
     do {
       found = try look(reader, keys, call, server.recent, moment)
-    } catch let error as StoreError where error.code == .unavailable && database?.armed != nil {
+    } catch let error as StoreError where error.code == .unavailable && database?.isShaken == true {
       note("#\(call.number) cannot be read")
       return answer(call, .failed)
     }

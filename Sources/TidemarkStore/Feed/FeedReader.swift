@@ -9,11 +9,16 @@ public struct FeedLimits: Hashable, Sendable {
 
   /// Entities or rows of the log that are looked at for one page: a filter may take none of them.
   static let lookedAtMax = 16_384
+  /// The bytes of fields that are looked at for one page.
+  static let lookedAtBytesMax = 8 << 20
+  /// The least that is asked for at once when most of it may not be told, in bytes.
+  static let filteredReadBytesMin = 256 << 10
   /// How many of them are read at once.
   static let readMax = 512
-  /// The most bytes of a page with a large group, which has no fields where there is no room.
+  /// The most bytes of a group with fields. Further items of it have none.
+  static let groupFieldsBytesMax = 2 << 20
+  /// The most bytes and items of a page with a large group. One that is larger still comes in several pages.
   static let groupBytesMax = 3 << 20
-  /// The most items of a page with a large group. One that is larger still comes in several pages.
   static let groupItemsMax = 12_000
 
   public init() {}
@@ -100,12 +105,12 @@ public struct FeedReader {
     while let current = type {
       let found = try snapshot.entities(
         of: current, in: space.id, after: last.flatMap { $0.type == current ? $0.id : nil }, deleted: .exclude,
-        limit: room.readMax, bytesMax: room.bytes)
+        limit: room.readMax, bytesMax: room.readBytes)
       for entity in found {
         // A damaged index can lead back to where the walk has been: it would never end.
         guard last.map({ $0 < entity.key }) ?? true else { throw StoreError(.corrupt, "the walk over \(space.name) goes back") }
         last = entity.key
-        room.lookAt()
+        room.lookAt(entity)
         if try filter.takes(entity) {
           let item = FeedItem(entity: entity)
           page.items.append(item)
@@ -113,16 +118,23 @@ public struct FeedReader {
         }
         if room.isUsedUp { break }
       }
+      if found.isEmpty {
+        // Nothing of this type is left. Types that have nothing to tell cost a look each, too.
+        last = FeedReader.lastID.map { EntityKey(type: current, id: $0) } ?? last
+        room.lookAt()
+        type = try nextType(after: current)
+      }
       page.place = .walk(began: began, after: last)
-      if room.isUsedUp { return page }
-      // Fewer than there was room for: none of this type is left.
-      if found.isEmpty { type = try nextType(after: current) }
+      if room.isUsedUp, type != nil { return page }
     }
     page.place = .tail(position: began, base: began)
     // Who reads the tail of nothing is caught up already.
     page.isCaughtUp = began == space.revision
     return page
   }
+
+  /// No id sorts behind it.
+  private static let lastID = EntityID(String(repeating: "\u{10FFFF}", count: Limits.entityIDBytesMax / 4))
 
   /// The next type that the filter takes.
   private func nextType(after type: TypeName?) throws -> TypeName? {
@@ -138,12 +150,13 @@ public struct FeedReader {
     var reached = position
     while reached < space.revision, !room.isUsedUp {
       let read = try snapshot.changes(
-        after: reached, in: space.id, latestOnly: true, limit: room.readMax, bytesMax: room.bytes)
+        after: reached, in: space.id, latestOnly: true, limit: room.readMax, bytesMax: room.readBytes)
       guard read.through > reached else { throw StoreError(.corrupt, "the log of \(space.name) ends before its revision") }
       room.lookAt(Int(clamping: read.through.rawValue - reached.rawValue))
       reached = read.through
       for (index, change) in read.changes.enumerated() {
-        if let item = try state(change, base) {
+        room.lookAt(bytesOf: change.entity)
+        if let item = try state(change, base, &room) {
           page.items.append(item)
           room.take(item)
         }
@@ -159,12 +172,12 @@ public struct FeedReader {
   }
 
   /// What a reader that was caught up at `base` is told of an entity's latest change; `nil` for nothing.
-  private func state(_ change: Change, _ base: Revision) throws -> FeedItem? {
+  private func state(_ change: Change, _ base: Revision, _ room: inout Room) throws -> FeedItem? {
     var entity = change.entity
     guard filter.takes(entity.key.type) else { return nil }
     if entity.life == .alive, try filter.takes(entity) { return FeedItem(entity: entity) }
     // It is gone, or does not pass: told to those who may know it.
-    guard try mayHaveBeenSeen(change, base) else { return nil }
+    guard try mayHaveBeenSeen(change, base, &room) else { return nil }
     entity.fields = .empty
     return FeedItem(entity: entity, hasLeft: entity.life == .alive)
   }
@@ -173,7 +186,7 @@ public struct FeedReader {
   private static let versionsMax = 64
 
   /// Whether the reader may have been told a state of the entity that passes: the one at `base`, or one since.
-  private func mayHaveBeenSeen(_ change: Change, _ base: Revision) throws -> Bool {
+  private func mayHaveBeenSeen(_ change: Change, _ base: Revision, _ room: inout Room) throws -> Bool {
     guard filter.comparesFields else { return true }
     var previous = change.previous
     for _ in 0..<FeedReader.versionsMax {
@@ -181,6 +194,7 @@ public struct FeedReader {
       guard let before = try snapshot.logEntry(at: previous, in: space.id)?.change,
         before.entity.key == change.entity.key, before.previous < previous
       else { return true }
+      room.lookAt(before.entity)
       if before.entity.life == .alive, try filter.takes(before.entity) { return true }
       if previous <= base { return false }
       previous = before.previous
@@ -198,12 +212,12 @@ public struct FeedReader {
     read: while reached < space.revision, !room.isUsedUp || group.isOpen {
       let read = try snapshot.changes(
         after: reached, in: space.id, latestOnly: false, limit: room.isUsedUp ? FeedLimits.readMax : room.readMax,
-        bytesMax: max(room.bytes, 1))
+        bytesMax: room.isUsedUp ? FeedLimits.filteredReadBytesMin : room.readBytes)
       guard read.through > reached else { throw StoreError(.corrupt, "the log of \(space.name) ends before its revision") }
       for change in read.changes {
         reached = change.entity.revision
-        room.lookAt()
-        if let item = try told(change) { group.add(item) }
+        room.lookAt(change.entity)
+        if let item = try told(change, &room) { group.add(item) }
         group.isOpen = change.goesOn && !group.isTooLong
         guard !group.isOpen else { continue }
         // A group that does not fit behind others begins the next page.
@@ -223,11 +237,12 @@ public struct FeedReader {
   }
 
   /// What a reader of the changes is told of one; `nil` for nothing.
-  private func told(_ change: Change) throws -> FeedItem? {
+  private func told(_ change: Change, _ room: inout Room) throws -> FeedItem? {
     guard filter.takes(change.entity.key.type) else { return nil }
     if try filter.takes(change.entity) { return FeedItem(entity: change.entity, story: FeedItem.Story(change)) }
     guard change.previous > .zero else { return nil }
     let before = try snapshot.logEntry(at: change.previous, in: space.id)?.change.entity
+    if let before { room.lookAt(before) }
     guard try before.map({ try filter.takes($0) }) ?? true else { return nil }
     var entity = change.entity
     entity.fields = .empty
@@ -263,6 +278,7 @@ extension FeedReader {
 private struct Room {
   private var items: Int
   private var lookedAt = FeedLimits.lookedAtMax
+  private var lookedAtBytes = FeedLimits.lookedAtBytesMax
   /// Bytes that are left.
   private(set) var bytes: Int
   /// Bytes that were taken.
@@ -277,11 +293,21 @@ private struct Room {
     self.isFiltered = isFiltered
   }
 
-  var isUsedUp: Bool { items <= 0 || bytes <= 0 || lookedAt <= 0 }
+  var isUsedUp: Bool { items <= 0 || bytes <= 0 || lookedAt <= 0 || lookedAtBytes <= 0 }
   /// How many entities or rows to read at once.
   var readMax: Int { max(1, min(isFiltered ? .max : items, lookedAt, FeedLimits.readMax)) }
 
+  /// The bytes of fields to read at once.
+  var readBytes: Int { max(1, isFiltered ? max(bytes, FeedLimits.filteredReadBytesMin) : bytes) }
+
   mutating func lookAt(_ count: Int = 1) { lookedAt -= count }
+
+  mutating func lookAt(_ entity: Entity) {
+    lookAt()
+    lookAt(bytesOf: entity)
+  }
+
+  mutating func lookAt(bytesOf entity: Entity) { lookedAtBytes -= entity.fields.bytes.count }
 
   mutating func take(_ item: FeedItem) {
     items -= 1
@@ -298,11 +324,11 @@ private struct Group {
   var isOpen = false
 
   /// More than a page takes in any case.
-  var isTooLong: Bool { items.count >= FeedLimits.groupItemsMax }
+  var isTooLong: Bool { items.count >= FeedLimits.groupItemsMax || bytes >= FeedLimits.groupBytesMax }
 
   mutating func add(_ item: FeedItem) {
     var item = item
-    if bytes + item.sizeMax > FeedLimits.groupBytesMax {
+    if bytes + item.sizeMax > FeedLimits.groupFieldsBytesMax {
       item.entity.fields = .empty
       item.isTruncated = true
     }

@@ -101,6 +101,8 @@ public final class NodePoller: Sendable {
   private struct Memory {
     /// The mark of the tokens that were taken last.
     var tokenMark: UInt64?
+    /// What `TokenKeeper.moment` said then.
+    var moment: UInt64?
     var isInTrouble = false
   }
 
@@ -128,9 +130,16 @@ public final class NodePoller: Sendable {
     do {
       let (mark, tokens, moved) = try reader.read { snapshot in
         let mark = try snapshot.tokenMark()
-        return (mark, mark == memory.tokenMark ? nil : try snapshot.tokens(), try snapshot.moved(since: followed))
+        return (
+          mark, mark == memory.tokenMark && moment == memory.moment ? nil : try snapshot.tokens(),
+          try snapshot.moved(since: followed)
+        )
       }
-      if keeper.take(tokens, at: moment, began: began) { memory.tokenMark = mark } else { isStale = true }
+      if keeper.take(tokens, at: moment, began: began) {
+        (memory.tokenMark, memory.moment) = (mark, moment)
+      } else {
+        isStale = true
+      }
       board.publish(moved)
     } catch {
       failure = error as? StoreError ?? StoreError(.failed, "\(error)")

@@ -169,7 +169,7 @@ public struct WatchRequest: Hashable, Sendable {
   public static let heartbeatDefaultMS = 15_000
 
   public var pull: PullRequest
-  /// 100 to 600,000.
+  /// 1,000 to 600,000.
   public var heartbeatMS: Int
 
   public init(pull: PullRequest, heartbeatMS: Int = WatchRequest.heartbeatDefaultMS) {
@@ -190,8 +190,8 @@ extension WatchRequest: EncodableMessage, DecodableMessage {
     try arena.decode(bytes, as: .watchRequest) { (message) throws(WireError) in
       guard let pull = message.pull else { throw .invalid("pull", rule: "pull_missing", "A watch needs what to pull.") }
       let heartbeat = message.heartbeat_ms == 0 ? WatchRequest.heartbeatDefaultMS : Int(message.heartbeat_ms)
-      guard (100...600_000).contains(heartbeat) else {
-        throw .invalid("heartbeat_ms", rule: "heartbeat_ms", "'heartbeat_ms' is 100 to 600000, or 0 for the default.")
+      guard (1_000...600_000).contains(heartbeat) else {
+        throw .invalid("heartbeat_ms", rule: "heartbeat_ms", "'heartbeat_ms' is 1000 to 600000, or 0 for the default.")
       }
       do throws(WireError) {
         return WatchRequest(pull: try PullRequest(pull.pointee), heartbeatMS: heartbeat)

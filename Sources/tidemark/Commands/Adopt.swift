@@ -14,7 +14,7 @@ struct Adopt: AsyncParsableCommand {
       """,
     discussion: """
       The source is postgres://USER@HOST/DATABASE, with the password in the file that PGPASSFILE names, or sqlite:FILE. It is only \
-      read, from one state of it, and never locked. Each row becomes an entity at version 1, whose id is the value of the primary \
+      read and never locked, from one state of it; a SQLite file that has no write-ahead log is read page by page. Each row becomes an entity at version 1, whose id is the value of the primary \
       key, or of another unique column that --id names.
 
       Columns become fields of the same name: integers int, floating numbers double, truth values bool, binary data bytes, times \

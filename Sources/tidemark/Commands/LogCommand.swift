@@ -50,7 +50,9 @@ struct LogCommand: AsyncParsableCommand {
       } else {
         var cursor = place?.cursor
         while true {
-          let page = try await session.space.pull(.changes, filter: filter, after: cursor, start: new ? .now : .beginning)
+          let page = try await session.space.pull(
+            .changes, filter: filter, after: cursor, start: new ? .now : .beginning,
+            itemsMax: printer.left.map { min($0, Limits.itemsPerPageMax) })
           if try printer.take(page, in: session) || page.isCaughtUp { break }
           cursor = page.cursor
         }
@@ -83,7 +85,8 @@ struct LogCommand: AsyncParsableCommand {
 private struct LogPrinter {
   private var writer: RecordWriter
   private let place: CursorFile?
-  private var left: Int?
+  /// How many changes are still to be printed; `nil` for all.
+  private(set) var left: Int?
 
   init(_ output: OutputOptions, _ place: CursorFile?, limit: Int?) {
     writer = RecordWriter(output, columns: LogCommand.names)
@@ -94,14 +97,15 @@ private struct LogPrinter {
   /// Prints a page. True when that is all that was asked for.
   mutating func take(_ page: PullResponse, in session: Session) throws -> Bool {
     guard page.cursorState == .ok, let cursor = page.cursor else { throw page.cursorState.failure(place?.path) }
-    for item in page.items {
-      if left == 0 { break }
+    var printed = 0
+    for item in page.items where left != 0 {
       writer.write(try item.json())
       left = left.map { $0 - 1 }
+      printed += 1
     }
     if !page.items.isEmpty { writer.flush() }
     // The place behind a page that was not printed whole would leave something out.
-    if left != 0 { try place?.keep(cursor) }
+    if printed == page.items.count { try place?.keep(cursor) }
     return left == 0
   }
 

@@ -48,7 +48,7 @@ import TidemarkTesting
       itemsMax: random.maybe { $0.number(1...Limits.itemsPerPageMax) },
       bytesMax: random.maybe { $0.number(1_024...Limits.bytesPerPageMax) })
     try check(pull)
-    try check(WatchRequest(pull: pull, heartbeatMS: random.number(100...600_000)))
+    try check(WatchRequest(pull: pull, heartbeatMS: random.number(1_000...600_000)))
     try check(ExchangeRequest(push: BulkWriteRequest(space: space, items: random.items()), pull: pull))
     let page = PullResponse(
       cursorState: random.pick(CursorState.allCases),

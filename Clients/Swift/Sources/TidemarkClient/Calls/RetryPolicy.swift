@@ -58,14 +58,16 @@ struct RetryPolicy {
   func verdict(_ error: ClientError) -> ClientError {
     guard isWrite, mayHaveExecuted else { return error }
     switch error.code {
-    case .unavailable, .deadlineExceeded, .cancelled, .resourceExhausted, .protocolError, .internalError, .outcomeUnknown:
+    // Who is no longer let in does not hear what became of an attempt before.
+    case .unavailable, .deadlineExceeded, .cancelled, .resourceExhausted, .protocolError, .internalError, .outcomeUnknown,
+      .unauthenticated, .permissionDenied:
       var unknown = error
       unknown.code = .outcomeUnknown
       unknown.operation = operation
       unknown.message = "Whether the write was executed is not known: \(error.message)"
       if let operation { unknown.message += " Sending it again with the operation id \(operation) is safe." }
       return unknown
-    case .unauthenticated, .permissionDenied, .notFound, .alreadyExists, .invalidArgument, .failedPrecondition, .unimplemented:
+    case .notFound, .alreadyExists, .invalidArgument, .failedPrecondition, .unimplemented:
       return error
     }
   }

@@ -50,7 +50,7 @@ extension SpaceClient {
   ///   save(page.cursor)
   /// }
   /// ```
-  /// - Parameter heartbeat: after a silence of this length comes a page without items, with the cursor: 100 ms to 10 min.
+  /// - Parameter heartbeat: after a silence of this length comes a page without items, with the cursor: 1 s to 10 min.
   public func watch(
     _ kind: FeedKind = .changes, filter: FeedFilter = .all, after cursor: [UInt8]? = nil, start: FeedStart = .beginning,
     heartbeat: Duration = .milliseconds(WatchRequest.heartbeatDefaultMS)
@@ -59,6 +59,6 @@ extension SpaceClient {
     let milliseconds = heartbeat / .milliseconds(1)
     return FeedWatch(
       runner: client.runner,
-      request: WatchRequest(pull: request, heartbeatMS: Int(min(max(milliseconds, 100), 600_000))))
+      request: WatchRequest(pull: request, heartbeatMS: Int(min(max(milliseconds, 1_000), 600_000))))
   }
 }

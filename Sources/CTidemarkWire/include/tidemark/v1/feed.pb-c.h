@@ -183,7 +183,7 @@ struct  Tidemark__V1__FeedFilter
 {
   ProtobufCMessage base;
   /*
-   * At most 64 types, each once. None: all entities of the space.
+   * At most 64 types, each once, and 16 KiB in all. None: all entities of the space.
    */
   size_t n_types;
   Tidemark__V1__TypeFilter **types;
@@ -379,7 +379,7 @@ struct  Tidemark__V1__WatchRequest
    */
   Tidemark__V1__PullRequest *pull;
   /*
-   * A message without items says the cursor, after this many milliseconds without a message: 100 to 600,000; 0 for 15,000.
+   * A message without items says the cursor, after this many milliseconds without a message: 1,000 to 600,000; 0 for 15,000.
    */
   uint32_t heartbeat_ms;
 };
