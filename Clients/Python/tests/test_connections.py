@@ -135,7 +135,7 @@ def test_not_executed_is_said_only_when_it_is_certain_of_every_attempt(monkeypat
   with Client("127.0.0.1:1", retry=Retry(attempts_max=3, pause_seconds=0.0)) as client:
     monkeypatch.setattr(client, "_attempt", fail)
     with pytest.raises(TidemarkError) as caught:
-      client.create("default", "note", "a", {})
+      client.create("default", "note", {})
   assert not failures and not caught.value.is_not_executed
 
 
