@@ -367,6 +367,51 @@ void   tidemark__v1__watch_request__free_unpacked
   assert(message->base.descriptor == &tidemark__v1__watch_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tidemark__v1__watch_response__init
+                     (Tidemark__V1__WatchResponse         *message)
+{
+  static const Tidemark__V1__WatchResponse init_value = TIDEMARK__V1__WATCH_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tidemark__v1__watch_response__get_packed_size
+                     (const Tidemark__V1__WatchResponse *message)
+{
+  assert(message->base.descriptor == &tidemark__v1__watch_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tidemark__v1__watch_response__pack
+                     (const Tidemark__V1__WatchResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tidemark__v1__watch_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tidemark__v1__watch_response__pack_to_buffer
+                     (const Tidemark__V1__WatchResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tidemark__v1__watch_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tidemark__V1__WatchResponse *
+       tidemark__v1__watch_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tidemark__V1__WatchResponse *)
+     protobuf_c_message_unpack (&tidemark__v1__watch_response__descriptor,
+                                allocator, len, data);
+}
+void   tidemark__v1__watch_response__free_unpacked
+                     (Tidemark__V1__WatchResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tidemark__v1__watch_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor tidemark__v1__type_filter__field_descriptors[2] =
 {
   {
@@ -996,6 +1041,135 @@ const ProtobufCMessageDescriptor tidemark__v1__watch_request__descriptor =
   (ProtobufCMessageInit) tidemark__v1__watch_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor tidemark__v1__watch_response__field_descriptors[8] =
+{
+  {
+    "cursor_state",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__WatchResponse, cursor_state),
+    &tidemark__v1__cursor_state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "items",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tidemark__V1__WatchResponse, n_items),
+    offsetof(Tidemark__V1__WatchResponse, items),
+    &tidemark__v1__feed_item__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cursor",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__WatchResponse, cursor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "caught_up",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__WatchResponse, caught_up),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revision",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__WatchResponse, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "epoch",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__WatchResponse, epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "position",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__WatchResponse, position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_walk",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Tidemark__V1__WatchResponse, is_walk),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tidemark__v1__watch_response__field_indices_by_name[] = {
+  3,   /* field[3] = caught_up */
+  2,   /* field[2] = cursor */
+  0,   /* field[0] = cursor_state */
+  5,   /* field[5] = epoch */
+  7,   /* field[7] = is_walk */
+  1,   /* field[1] = items */
+  6,   /* field[6] = position */
+  4,   /* field[4] = revision */
+};
+static const ProtobufCIntRange tidemark__v1__watch_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor tidemark__v1__watch_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tidemark.v1.WatchResponse",
+  "WatchResponse",
+  "Tidemark__V1__WatchResponse",
+  "tidemark.v1",
+  sizeof(Tidemark__V1__WatchResponse),
+  8,
+  tidemark__v1__watch_response__field_descriptors,
+  tidemark__v1__watch_response__field_indices_by_name,
+  1,  tidemark__v1__watch_response__number_ranges,
+  (ProtobufCMessageInit) tidemark__v1__watch_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCEnumValue tidemark__v1__feed_kind__enum_values_by_number[3] =
 {
   { "FEED_KIND_UNSPECIFIED", "TIDEMARK__V1__FEED_KIND__FEED_KIND_UNSPECIFIED", 0 },
@@ -1132,7 +1306,7 @@ const ProtobufCEnumDescriptor tidemark__v1__change_kind__descriptor =
 };
 static const ProtobufCEnumValue tidemark__v1__change_manner__enum_values_by_number[4] =
 {
-  { "CHANGE_MANNER_PLAIN", "TIDEMARK__V1__CHANGE_MANNER__CHANGE_MANNER_PLAIN", 0 },
+  { "CHANGE_MANNER_UNSPECIFIED", "TIDEMARK__V1__CHANGE_MANNER__CHANGE_MANNER_UNSPECIFIED", 0 },
   { "CHANGE_MANNER_MERGED", "TIDEMARK__V1__CHANGE_MANNER__CHANGE_MANNER_MERGED", 1 },
   { "CHANGE_MANNER_OVERWRITTEN", "TIDEMARK__V1__CHANGE_MANNER__CHANGE_MANNER_OVERWRITTEN", 2 },
   { "CHANGE_MANNER_CASCADED", "TIDEMARK__V1__CHANGE_MANNER__CHANGE_MANNER_CASCADED", 3 },
@@ -1145,7 +1319,7 @@ static const ProtobufCEnumValueIndex tidemark__v1__change_manner__enum_values_by
   { "CHANGE_MANNER_CASCADED", 3 },
   { "CHANGE_MANNER_MERGED", 1 },
   { "CHANGE_MANNER_OVERWRITTEN", 2 },
-  { "CHANGE_MANNER_PLAIN", 0 },
+  { "CHANGE_MANNER_UNSPECIFIED", 0 },
 };
 const ProtobufCEnumDescriptor tidemark__v1__change_manner__descriptor =
 {

@@ -26,6 +26,7 @@ typedef struct Tidemark__V1__PullResponse Tidemark__V1__PullResponse;
 typedef struct Tidemark__V1__ExchangeRequest Tidemark__V1__ExchangeRequest;
 typedef struct Tidemark__V1__ExchangeResponse Tidemark__V1__ExchangeResponse;
 typedef struct Tidemark__V1__WatchRequest Tidemark__V1__WatchRequest;
+typedef struct Tidemark__V1__WatchResponse Tidemark__V1__WatchResponse;
 
 
 /* --- enums --- */
@@ -135,9 +136,9 @@ typedef enum _Tidemark__V1__ChangeKind {
  */
 typedef enum _Tidemark__V1__ChangeManner {
   /*
-   * The entity was as the write expected.
+   * Nothing to be said: the entity was as the write expected.
    */
-  TIDEMARK__V1__CHANGE_MANNER__CHANGE_MANNER_PLAIN = 0,
+  TIDEMARK__V1__CHANGE_MANNER__CHANGE_MANNER_UNSPECIFIED = 0,
   /*
    * The write was merged with changes made since its expected version.
    */
@@ -239,7 +240,7 @@ struct  Tidemark__V1__FeedItem
 };
 #define TIDEMARK__V1__FEED_ITEM__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tidemark__v1__feed_item__descriptor) \
-    , NULL, 0, 0, TIDEMARK__V1__CHANGE_KIND__CHANGE_KIND_UNSPECIFIED, TIDEMARK__V1__CHANGE_MANNER__CHANGE_MANNER_PLAIN, {0,NULL}, 0, 0, 0 }
+    , NULL, 0, 0, TIDEMARK__V1__CHANGE_KIND__CHANGE_KIND_UNSPECIFIED, TIDEMARK__V1__CHANGE_MANNER__CHANGE_MANNER_UNSPECIFIED, {0,NULL}, 0, 0, 0 }
 
 
 /*
@@ -386,6 +387,53 @@ struct  Tidemark__V1__WatchRequest
 #define TIDEMARK__V1__WATCH_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tidemark__v1__watch_request__descriptor) \
     , NULL, 0 }
+
+
+/*
+ * WatchResponse is a page of a feed that goes on, with the fields of PullResponse. When the cursor cannot go on it is the last of
+ * its stream.
+ */
+struct  Tidemark__V1__WatchResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Whether the cursor can go on. When not, the page is empty and has no cursor: pull again without one, and when `caught_up`
+   * is reached, forget what was not among the pages.
+   */
+  Tidemark__V1__CursorState cursor_state;
+  /*
+   * The entities, each in one state. May be empty although more follows: when nothing that was looked at passes the filter.
+   */
+  size_t n_items;
+  Tidemark__V1__FeedItem **items;
+  /*
+   * What to send for the next page.
+   */
+  ProtobufCBinaryData cursor;
+  /*
+   * Nothing follows at this revision. What was received so far, applied in order, is the state of the space at `revision`.
+   */
+  protobuf_c_boolean caught_up;
+  /*
+   * The revision of the space when the page was read.
+   */
+  uint64_t revision;
+  /*
+   * The epoch of the space, 16 bytes.
+   */
+  ProtobufCBinaryData epoch;
+  /*
+   * The revision up to which the log was read: the cursor's place in it. During the first walk over all entities, where it began.
+   */
+  uint64_t position;
+  /*
+   * The page belongs to the walk over all entities that a feed of states begins with.
+   */
+  protobuf_c_boolean is_walk;
+};
+#define TIDEMARK__V1__WATCH_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tidemark__v1__watch_response__descriptor) \
+    , TIDEMARK__V1__CURSOR_STATE__CURSOR_STATE_UNSPECIFIED, 0,NULL, {0,NULL}, 0, 0, {0,NULL}, 0, 0 }
 
 
 /* Tidemark__V1__TypeFilter methods */
@@ -540,6 +588,25 @@ Tidemark__V1__WatchRequest *
 void   tidemark__v1__watch_request__free_unpacked
                      (Tidemark__V1__WatchRequest *message,
                       ProtobufCAllocator *allocator);
+/* Tidemark__V1__WatchResponse methods */
+void   tidemark__v1__watch_response__init
+                     (Tidemark__V1__WatchResponse         *message);
+size_t tidemark__v1__watch_response__get_packed_size
+                     (const Tidemark__V1__WatchResponse   *message);
+size_t tidemark__v1__watch_response__pack
+                     (const Tidemark__V1__WatchResponse   *message,
+                      uint8_t             *out);
+size_t tidemark__v1__watch_response__pack_to_buffer
+                     (const Tidemark__V1__WatchResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tidemark__V1__WatchResponse *
+       tidemark__v1__watch_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tidemark__v1__watch_response__free_unpacked
+                     (Tidemark__V1__WatchResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Tidemark__V1__TypeFilter_Closure)
@@ -566,6 +633,9 @@ typedef void (*Tidemark__V1__ExchangeResponse_Closure)
 typedef void (*Tidemark__V1__WatchRequest_Closure)
                  (const Tidemark__V1__WatchRequest *message,
                   void *closure_data);
+typedef void (*Tidemark__V1__WatchResponse_Closure)
+                 (const Tidemark__V1__WatchResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -585,6 +655,7 @@ extern const ProtobufCMessageDescriptor tidemark__v1__pull_response__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__exchange_request__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__exchange_response__descriptor;
 extern const ProtobufCMessageDescriptor tidemark__v1__watch_request__descriptor;
+extern const ProtobufCMessageDescriptor tidemark__v1__watch_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 
