@@ -113,7 +113,9 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "nio_echo", dependencies: [nioCore, nioPosix], path: "Benchmarks/limits",
-      exclude: ["cpp_grpc_echo.cc", "record.proto", "sqlite_insert.c", "sqlite_log.c"],
+      exclude: [
+        "cpp_grpc_echo.cc", "pg_bulk.sql", "pg_bulk_tables.sql", "record.proto", "sqlite_insert.c", "sqlite_log.c",
+      ],
       sources: ["nio_echo.swift"],
       swiftSettings: [.swiftLanguageMode(.v5)]),
 
