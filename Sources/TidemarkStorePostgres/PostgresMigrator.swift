@@ -54,6 +54,15 @@ public struct PostgresMigrator: StoreMigrator {
       guard found.format <= migrations.count || found.format == format else {
         throw StoreError(.unknownFormat, "the store has format \(found.format), and the way back from it is in a later version")
       }
+      if format == 0, found.format > 0 {
+        // Refused as a whole: no step back is made before it is known that the last one can be.
+        let held = try connection.run([
+          .init(number: -90, text: "SELECT 1 FROM (SELECT 1 FROM log UNION ALL SELECT 1 FROM receipt) AS held LIMIT 1")
+        ])
+        guard held.first?.count == 0 else {
+          throw StoreError(.unknownFormat, "format 0 cannot hold entities, and the store has some; nothing was changed")
+        }
+      }
       let patience = Patience(options)
       while found.format > format, let step = migrations.first(where: { $0.number == found.format }) {
         try patience.meetingLocks(connection) { try make(step, forward: false, connection) }
